@@ -1,0 +1,118 @@
+// The subcommands of `longconv`: what each is given and the function that does it.
+//
+// apps/cli.cpp is the one place that parses arguments (CLI11 costs 10 s a unit); it fills these and
+// calls the function. Results go to stdout (JSON where `json`), everything else to stderr.
+// Functions throw longconv::Error; main() turns it into the exit code.
+#pragma once
+
+#include "core/base/error.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace longconv::apps {
+
+struct TrainOptions {
+  std::string config;                  ///< TOML file
+  std::vector<std::string> overrides;  ///< key.sub=value
+  bool print_config = false;
+  bool dry_run = false;  ///< build everything, run one step's shapes, write nothing
+};
+ExitCode train(const TrainOptions& options);
+
+struct EvalOptions {
+  std::string model;                   ///< model, run or checkpoint folder
+  std::string task;                    ///< "perplexity"
+  std::vector<std::string> overrides;  ///< of the model's config: data.path=..., run.device=...
+  std::int64_t overlap = 0;            ///< tokens of context shared by neighbouring windows
+  bool ngrams = false;                 ///< also fit and print the n-gram baselines
+  bool json = false;
+};
+ExitCode eval(const EvalOptions& options);
+
+struct GenerateOptions {
+  std::string model;
+  std::string prompt;
+  std::int64_t tokens = 100;
+  std::int64_t samples = 1;
+  double temperature = 1.0;
+  std::int64_t top_k = 0;  ///< 0 = all
+  double top_p = 1.0;
+  std::uint64_t seed = 0;
+  std::string device = "auto";
+  bool json = false;
+};
+ExitCode generate(const GenerateOptions& options);
+
+struct InspectOptions {
+  std::string path;  ///< model folder, run, checkpoint, safetensors, npy, token shard, corpus, TOML
+  bool json = false;
+};
+ExitCode inspect(const InspectOptions& options);
+
+struct DoctorOptions {
+  bool json = false;
+};
+ExitCode doctor(const DoctorOptions& options);
+
+struct BenchOptions {
+  std::string what;  ///< "conv" or "model"
+  std::string config;  ///< model: TOML file
+  std::vector<std::string> overrides;
+  std::vector<std::int64_t> lengths;
+  std::int64_t batch = 64;
+  std::int64_t channels = 768;
+  std::string dtype = "bf16";
+  std::string device = "auto";
+  std::int64_t repeats = 20;
+  bool json = false;
+};
+ExitCode bench(const BenchOptions& options);
+
+struct ReportOptions {
+  std::vector<std::string> runs;
+  std::string out;  ///< HTML file; empty = report.html in the first run
+};
+ExitCode report(const ReportOptions& options);
+
+struct DataPrepareOptions {
+  std::vector<std::string> sources;     ///< .txt, .jsonl, .jsonl.zst, folders of these, - for stdin
+  std::vector<std::string> validation;  ///< sources used for validation only
+  std::vector<std::string> holdout;     ///< FILE_NAME=SHARE: the last share of its bytes is validation
+  std::string tokenizer = "bytes";      ///< bytes, unigram:N, bpe:N, char:N (trained here), or a path
+  std::string out;                      ///< corpus folder
+  bool eos = true;                      ///< append EOS after each document
+  bool json = false;
+};
+ExitCode data_prepare(const DataPrepareOptions& options);
+
+struct DataTokenizerOptions {
+  std::string action;                ///< train, encode, decode, check
+  std::vector<std::string> sources;  ///< train, check: text files
+  std::string tokenizer;             ///< encode, decode, check
+  std::string model = "unigram";     ///< train
+  std::int64_t vocab = 2000;         ///< train
+  std::string out;                   ///< train: folder
+  bool jsonl = false;                ///< encode: a JSON string a line -> a JSON array a line
+  bool hex = false;                  ///< decode: bytes as hexadecimal
+};
+ExitCode data_tokenizer(const DataTokenizerOptions& options);
+
+struct DataInspectOptions {
+  std::string path;  ///< corpus folder, shard, HDF5 container
+  std::int64_t samples = 3;
+  bool verify = false;
+  bool json = false;
+};
+ExitCode data_inspect(const DataInspectOptions& options);
+
+struct DataConvertOptions {
+  std::string source;  ///< .lct, .h5, .npy, nanoGPT or llm.c .bin
+  std::string target;  ///< .lct, .h5, .npy
+  std::string tokenizer;  ///< fingerprint for foreign token files
+  bool json = false;
+};
+ExitCode data_convert(const DataConvertOptions& options);
+
+}  // namespace longconv::apps

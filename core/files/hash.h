@@ -1,0 +1,38 @@
+// Checksums: CRC-32C (Castagnoli) for blocks of data, SHA-256 for identity.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace longconv::files {
+
+/// CRC-32C of `bytes`, continuing from `crc` (0 to start). crc32c("123456789") == 0xE3069283.
+std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc = 0);
+
+using Digest = std::array<std::uint8_t, 32>;
+
+/// SHA-256 (FIPS 180-4), incremental.
+class Sha256 {
+ public:
+  Sha256();
+  void update(std::span<const std::byte> bytes);
+  void update(std::string_view text);
+  [[nodiscard]] Digest finish();
+
+ private:
+  void block(const std::byte* data);
+  std::array<std::uint32_t, 8> state_{};
+  std::array<std::byte, 64> buffer_{};
+  std::uint64_t length_ = 0;
+};
+
+Digest sha256(std::string_view text);
+Digest sha256_file(const std::filesystem::path& path);
+std::string hex(std::span<const std::uint8_t> bytes);
+
+}  // namespace longconv::files

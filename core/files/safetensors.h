@@ -1,0 +1,53 @@
+// The safetensors container: u64 header size, JSON header, tensors back to back.
+//
+// Nothing in the file is trusted before it is checked: header size against the file, every offset
+// against the data, shape times element size against the span, no overlap, no gap, no duplicate.
+#pragma once
+
+#include "core/base/dtype.h"
+#include "core/files/mapped_file.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace longconv::files {
+
+/// A tensor's bytes with its name; `data` is row-major and contiguous, little-endian.
+struct TensorView {
+  std::string name;
+  Dtype dtype = Dtype::f32;
+  std::vector<std::int64_t> shape;
+  std::span<const std::byte> data;
+};
+
+/// What a header says; `data` points into `bytes`. Throws CheckpointError naming `path` and tensor.
+struct SafetensorsHeader {
+  std::map<std::string, TensorView> tensors;
+  std::map<std::string, std::string> metadata;
+};
+SafetensorsHeader parse_safetensors(std::span<const std::byte> bytes, const std::string& path);
+
+/// An open file; the views stay valid as long as it lives.
+class SafetensorsFile {
+ public:
+  /// Throws CheckpointError if the file is missing, truncated or malformed.
+  explicit SafetensorsFile(const std::filesystem::path& path);
+  [[nodiscard]] const std::map<std::string, TensorView>& tensors() const { return header_.tensors; }
+  [[nodiscard]] const std::map<std::string, std::string>& metadata() const {
+    return header_.metadata;
+  }
+
+ private:
+  MappedFile file_;
+  SafetensorsHeader header_;
+};
+
+/// Writes atomically, tensors in the given order. Throws EnvironmentError (disk, permission).
+void write_safetensors(const std::filesystem::path& path, const std::vector<TensorView>& tensors,
+                       const std::map<std::string, std::string>& metadata = {});
+
+}  // namespace longconv::files

@@ -1,0 +1,68 @@
+// Token shards on disk, memory-mapped (data.md 4.2). Little-endian.
+//
+//   X.lct: "LCT1" u32 version u32 dtype (2 = u16, 4 = u32) u64 count u64 vocab i64 eos
+//          32-byte tokenizer hash, zeros to 4096; the tokens; CRC-32C (u32) of each 4 MiB block
+//   X.idx: "LCI1" u32 version u64 documents, 32-byte tokenizer hash, one u64 start per document
+//
+// No LibTorch here, so that a fuzzer can link it.
+#pragma once
+
+#include "core/files/atomic_file.h"
+#include "core/files/hash.h"
+#include "core/files/mapped_file.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace longconv::data {
+
+struct ShardHeader {
+  std::int64_t count = 0;       ///< tokens
+  std::int64_t vocab_size = 0;
+  std::int64_t eos_id = -1;
+  int bytes_per_token = 2;      ///< 2 or 4
+  files::Digest tokenizer{};    ///< fingerprint of the tokenizer that made it
+};
+
+/// Checks magic, version, sizes and the header's sanity against the file size.
+/// Throws DataError with `path` and offset.
+ShardHeader parse_shard_header(std::span<const std::byte> file, const std::string& path);
+
+/// An open shard. Opening checks the header; `verify` also checks every block's CRC and every id.
+class TokenShard {
+ public:
+  explicit TokenShard(const std::filesystem::path& path, bool verify = true);
+  [[nodiscard]] const ShardHeader& header() const { return header_; }
+  [[nodiscard]] const std::filesystem::path& path() const { return file_.path(); }
+  [[nodiscard]] std::int64_t size() const { return header_.count; }
+  /// Copies tokens [first, first + out.size()) as int64. Throws DataError (path and offset) for a
+  /// range outside the shard or an id outside the vocabulary.
+  void read(std::int64_t first, std::span<std::int64_t> out) const;
+  /// Document starts from X.idx beside it; throws DataError if the index belongs to another shard.
+  [[nodiscard]] std::vector<std::int64_t> document_starts() const;
+
+ private:
+  files::MappedFile file_;
+  ShardHeader header_;
+};
+
+/// Writes one shard and its index; nothing is visible before finish().
+class TokenShardWriter {
+ public:
+  TokenShardWriter(const std::filesystem::path& path, std::int64_t vocab_size, std::int64_t eos_id,
+                   const files::Digest& tokenizer);
+  ~TokenShardWriter();
+  /// One document's ids, EOS included if wanted. Throws DataError for an id outside the vocabulary.
+  void add_document(std::span<const std::int32_t> ids);
+  void finish();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace longconv::data

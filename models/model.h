@@ -1,0 +1,42 @@
+// What every model family offers to training, evaluation and generation.
+#pragma once
+
+#include "models/config.h"
+
+#include <torch/nn/module.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace longconv::models {
+
+/// A tensor's own learning rate or weight decay (models.md 0.5); the rest inherits the optimiser's.
+struct ParameterOverride {
+  std::string name;  ///< as in named_parameters()
+  std::optional<double> lr;
+  std::optional<double> weight_decay;
+};
+
+/// A causal language model over token ids.
+class Model : public torch::nn::Module {
+ public:
+  /// ids (B, L) int64 -> hidden states after the final norm, (B, L, D).
+  virtual at::Tensor hidden(const at::Tensor& ids) = 0;
+  /// ids (B, L) int64 -> logits (B, L, V), V = padded vocabulary.
+  virtual at::Tensor logits(const at::Tensor& ids) = 0;
+  [[nodiscard]] virtual std::vector<ParameterOverride> overrides() const = 0;
+  [[nodiscard]] virtual std::int64_t vocab_size() const = 0;         ///< true ids
+  [[nodiscard]] virtual std::int64_t padded_vocab_size() const = 0;  ///< columns of logits
+  [[nodiscard]] virtual std::int64_t l_max() const = 0;              ///< longest input
+};
+
+/// Builds and initialises a model from its resolved config (vocab_size and l_max must be set > 0).
+/// Randomness comes from LibTorch's default CPU generator. Throws ConfigError at the key's line.
+std::shared_ptr<Model> build(const ModelConfig& config);
+
+/// Registered family names, for help and errors.
+std::vector<std::string> families();
+
+}  // namespace longconv::models

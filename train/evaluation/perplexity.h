@@ -1,0 +1,37 @@
+// Perplexity = exp(sum nll / sum tokens) over a whole split, in float64 (data.md 4.4).
+#pragma once
+
+#include "data/tasks/lm.h"
+#include "models/model.h"
+
+#include <c10/core/Device.h>
+
+#include <cstdint>
+#include <string>
+
+namespace longconv::train {
+
+struct PerplexityOptions {
+  std::int64_t seq_len = 1024;   ///< window
+  std::int64_t overlap = 0;      ///< tokens of a window that only give context, 0 <= overlap < seq_len
+  std::int64_t batch = 32;       ///< windows per pass
+  std::int64_t max_batches = 0;  ///< 0 = the whole split, its last partial window included
+  std::string precision = "float32";  ///< train.precision
+  c10::Device device = c10::kCPU;
+};
+
+struct PerplexityResult {
+  double nll = 0.0;         ///< natural log, summed
+  std::int64_t tokens = 0;  ///< predicted tokens
+  [[nodiscard]] double loss() const { return nll / static_cast<double>(tokens); }
+  [[nodiscard]] double perplexity() const;
+  /// Bits per UTF-8 byte: loss / ln 2 * (tokens of the split / bytes of the split).
+  [[nodiscard]] double bits_per_byte(std::int64_t split_tokens, std::int64_t split_bytes) const;
+};
+
+/// Every token of `split` but the very first is predicted once. The model is put into eval mode and
+/// back. Logits are taken in float32. Throws NonFiniteError naming the window.
+PerplexityResult perplexity(models::Model& model, const data::WindowDataset& split,
+                            const PerplexityOptions& options);
+
+}  // namespace longconv::train
