@@ -57,7 +57,7 @@ struct DoctorOptions {
 ExitCode doctor(const DoctorOptions& options);
 
 struct BenchOptions {
-  std::string what;  ///< "conv" or "model"
+  std::string what;    ///< "conv" or "model"
   std::string config;  ///< model: TOML file
   std::vector<std::string> overrides;
   std::vector<std::int64_t> lengths;
@@ -79,10 +79,10 @@ ExitCode report(const ReportOptions& options);
 struct DataPrepareOptions {
   std::vector<std::string> sources;     ///< .txt, .jsonl, .jsonl.zst, folders of these, - for stdin
   std::vector<std::string> validation;  ///< sources used for validation only
-  std::vector<std::string> holdout;     ///< FILE_NAME=SHARE: the last share of its bytes is validation
-  std::string tokenizer = "bytes";      ///< bytes, unigram:N, bpe:N, char:N (trained here), or a path
-  std::string out;                      ///< corpus folder
-  bool eos = true;                      ///< append EOS after each document
+  std::vector<std::string> holdout;  ///< FILE_NAME=SHARE: the last share of its bytes is validation
+  std::string tokenizer = "bytes";   ///< bytes, unigram:N, bpe:N, char:N (trained here), or a path
+  std::string out;                   ///< corpus folder
+  bool eos = true;                   ///< append EOS after each document
   bool json = false;
 };
 ExitCode data_prepare(const DataPrepareOptions& options);
@@ -108,8 +108,8 @@ struct DataInspectOptions {
 ExitCode data_inspect(const DataInspectOptions& options);
 
 struct DataConvertOptions {
-  std::string source;  ///< .lct, .h5, .npy, nanoGPT or llm.c .bin
-  std::string target;  ///< .lct, .h5, .npy
+  std::string source;     ///< .lct, .h5, .npy, nanoGPT or llm.c .bin
+  std::string target;     ///< .lct, .h5, .npy
   std::string tokenizer;  ///< fingerprint for foreign token files
   bool json = false;
 };

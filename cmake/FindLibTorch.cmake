@@ -22,13 +22,26 @@ if(NOT LIBTORCH_ROOT)
 endif()
 
 set(_torch "${LIBTORCH_ROOT}/torch")
+set(_wanted libc10.so libtorch_cpu.so)
+if(LONGCONV_WITH_CUDA)
+  list(APPEND _wanted libc10_cuda.so libtorch_cuda.so)
+endif()
+# Looked up at each configure: a cached find result would outlive a change of LIBTORCH_ROOT.
+set(LibTorch_LIBRARIES_FOUND ON)
+foreach(_library IN LISTS _wanted)
+  if(NOT EXISTS "${_torch}/lib/${_library}")
+    set(LibTorch_LIBRARIES_FOUND OFF)
+    list(APPEND _missing "${_torch}/lib/${_library}")
+  endif()
+endforeach()
+if(NOT EXISTS "${_torch}/include/ATen/core/Tensor.h")
+  set(LibTorch_LIBRARIES_FOUND OFF)
+  list(APPEND _missing "${_torch}/include")
+endif()
 include(FindPackageHandleStandardArgs)
-find_file(LibTorch_CPU_LIBRARY libtorch_cpu.so PATHS "${_torch}/lib" NO_DEFAULT_PATH)
-find_path(LibTorch_INCLUDE_DIR torch/version.h
-          PATHS "${_torch}/include" "${_torch}/include/torch/csrc/api/include" NO_DEFAULT_PATH)
 find_package_handle_standard_args(LibTorch
-  REQUIRED_VARS LibTorch_CPU_LIBRARY LibTorch_INCLUDE_DIR
-  REASON_FAILURE_MESSAGE "run scripts/setup, or set LIBTORCH_ROOT")
+  REQUIRED_VARS LIBTORCH_ROOT LibTorch_LIBRARIES_FOUND
+  REASON_FAILURE_MESSAGE "missing: ${_missing} - run scripts/setup, or set LIBTORCH_ROOT")
 
 if(LibTorch_FOUND AND NOT TARGET LibTorch::cpu)
   add_library(LibTorch::c10 SHARED IMPORTED)

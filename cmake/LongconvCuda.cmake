@@ -18,6 +18,10 @@ if(LONGCONV_CUDA AND NOT LONGCONV_FUZZ)
     set(CMAKE_CUDA_STANDARD 20)
     set(CMAKE_CUDA_RUNTIME_LIBRARY Shared) # else a second, static cudart sits beside LibTorch's
     find_package(CUDAToolkit REQUIRED)
+    if(CUDAToolkit_VERSION VERSION_LESS 13 OR CUDAToolkit_VERSION VERSION_GREATER_EQUAL 14)
+      message(FATAL_ERROR "longconv: ${CMAKE_CUDA_COMPILER} is of CUDA ${CUDAToolkit_VERSION}; "
+              "LibTorch 2.11.0 wants 13. Set CMAKE_CUDA_COMPILER, or LONGCONV_CUDA=OFF.")
+    endif()
     set(LONGCONV_WITH_CUDA ON)
   endif()
 endif()

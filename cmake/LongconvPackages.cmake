@@ -3,6 +3,13 @@
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
+if(NOT LONGCONV_FUZZ)
+  # By the compiler's flag, not by the path of its libgomp: LibTorch brings the one that is loaded,
+  # and two folders with one name make CMake warn at every program.
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+  set_target_properties(OpenMP::OpenMP_CXX PROPERTIES
+    INTERFACE_LINK_LIBRARIES "" INTERFACE_LINK_OPTIONS "${OpenMP_CXX_FLAGS}")
+endif()
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)

@@ -5,10 +5,11 @@
 
 #include <fmt/format.h>
 
-/// LONGCONV_CHECK(condition, ErrorType, "format", args...): throws ErrorType unless condition holds.
-#define LONGCONV_CHECK(condition, ErrorType, ...)     \
-  do {                                                \
-    if (!(condition)) {                               \
-      throw ErrorType(::fmt::format(__VA_ARGS__));    \
-    }                                                 \
+/// LONGCONV_CHECK(condition, ErrorType, "format", args...): throws ErrorType unless condition
+/// holds.
+#define LONGCONV_CHECK(condition, ErrorType, ...)  \
+  do {                                             \
+    if (!(condition)) {                            \
+      throw ErrorType(::fmt::format(__VA_ARGS__)); \
+    }                                              \
   } while (false)

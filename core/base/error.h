@@ -41,16 +41,19 @@ class ErrorOf : public Error {
   explicit ErrorOf(const std::string& message) : Error(kCode, message) {}
 };
 
-using UsageError = ErrorOf<ExitCode::usage, struct UsageTag>;          ///< command line
-using ConfigError = ErrorOf<ExitCode::config, struct ConfigTag>;       ///< TOML file, override
-using DataError = ErrorOf<ExitCode::data, struct DataTag>;             ///< data set, shard, tokenizer
-using CheckpointError = ErrorOf<ExitCode::checkpoint, struct CheckpointTag>;  ///< weights, checkpoint
+using UsageError = ErrorOf<ExitCode::usage, struct UsageTag>;     ///< command line
+using ConfigError = ErrorOf<ExitCode::config, struct ConfigTag>;  ///< TOML file, override
+using DataError = ErrorOf<ExitCode::data, struct DataTag>;        ///< data set, shard, tokenizer
+using CheckpointError =
+    ErrorOf<ExitCode::checkpoint, struct CheckpointTag>;  ///< weights, checkpoint
 using MemoryError = ErrorOf<ExitCode::out_of_memory, struct MemoryTag>;
-using NonFiniteError = ErrorOf<ExitCode::non_finite, struct NonFiniteTag>;    ///< loss is nan or inf
-using EnvironmentError = ErrorOf<ExitCode::environment, struct EnvironmentTag>;  ///< disk, permission, lock, GPU
+using NonFiniteError = ErrorOf<ExitCode::non_finite, struct NonFiniteTag>;  ///< loss is nan or inf
+using EnvironmentError =
+    ErrorOf<ExitCode::environment, struct EnvironmentTag>;  ///< disk, permission, lock, GPU
 using CudaError = ErrorOf<ExitCode::environment, struct CudaTag>;
-using UnsupportedError = ErrorOf<ExitCode::environment, struct UnsupportedTag>;  ///< no kernel for this
-using ShapeError = ErrorOf<ExitCode::bug, struct ShapeTag>;            ///< an operator's arguments
+using UnsupportedError =
+    ErrorOf<ExitCode::environment, struct UnsupportedTag>;   ///< no kernel for this
+using ShapeError = ErrorOf<ExitCode::bug, struct ShapeTag>;  ///< an operator's arguments
 using InterruptedError = ErrorOf<ExitCode::interrupted, struct InterruptedTag>;
 
 }  // namespace longconv

@@ -14,24 +14,27 @@
 // expected and the nearest known name. Sections neither copy nor move: keys point into them.
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace longconv::config {
 
 /// Where a value came from: a file's line and column, an override, or the default (line 0).
 struct Origin {
-  std::string file;  ///< path, "override", or empty for a default
+  std::string file;  ///< path, `override "a.b=value"`, or empty for a default
   int line = 0;
   int column = 0;
 };
 
-/// A value as TOML can write it; the only types a key can have.
-struct Value;  // wraps toml::node; defined in section.cpp so that no includer pays for toml++
+/// A value as TOML can write it, with its place; defined in value.h for the readers of this room.
+struct Value;
 
 class Section;
 
@@ -47,12 +50,16 @@ class KeyBase {
   [[nodiscard]] std::string path() const;  ///< "model.filter.emb_dim"
   [[nodiscard]] const std::string& help() const { return help_; }
   [[nodiscard]] const Origin& origin() const { return origin_; }
-  [[nodiscard]] bool is_set() const { return set_; }    ///< by the file or an override
-  [[nodiscard]] bool was_read() const { return read_; }  ///< by code, through operator()
+  [[nodiscard]] bool is_set() const { return set_; }            ///< by the file or an override
+  [[nodiscard]] bool was_read() const { return read_.load(); }  ///< by code, through operator()
 
   /// "expected ...": what the key takes, e.g. `a number > 0` or `one of "a", "b"`.
   [[nodiscard]] virtual std::string expected() const = 0;
+  /// The range or choice alone, e.g. `> 0`; empty for none.
+  [[nodiscard]] virtual std::string range_words() const = 0;
+  /// The value and the default as TOML writes them; doubles as short as they read back exactly.
   [[nodiscard]] virtual std::string to_toml() const = 0;
+  [[nodiscard]] virtual std::string default_toml() const = 0;
   /// Checks type and range; throws ConfigError naming origin, path, expectation and what came.
   virtual void assign(const Value& value, const Origin& origin) = 0;
 
@@ -60,7 +67,7 @@ class KeyBase {
   [[noreturn]] void fail(const std::string& message) const;
 
  protected:
-  void mark_read() const { read_ = true; }
+  void mark_read() const { read_.store(true, std::memory_order_relaxed); }
   void mark_set(const Origin& origin) {
     origin_ = origin;
     set_ = true;
@@ -74,7 +81,7 @@ class KeyBase {
   std::string help_;
   Origin origin_;
   bool set_ = false;
-  mutable bool read_ = false;
+  mutable std::atomic<bool> read_ = false;  // threads may read one key at once
 };
 
 /// A range or choice: a test and the words for it.
@@ -85,6 +92,7 @@ struct Rule {
 };
 
 /// Supported T: bool, std::int64_t, double, std::string, and std::vector of the last three.
+/// Doubles take integers too, but no inf and no nan; strings are UTF-8.
 template <class T>
 class Key final : public KeyBase {
  public:
@@ -92,7 +100,8 @@ class Key final : public KeyBase {
       : Key(parent, std::move(name), std::move(value), Rule<T>{}, std::move(help)) {}
   Key(Section* parent, std::string name, T value, Rule<T> rule, std::string help)
       : KeyBase(parent, std::move(name), std::move(help)),
-        value_(std::move(value)),
+        value_(value),
+        default_(std::move(value)),
         rule_(std::move(rule)) {}
 
   /// The value; reading it is what makes the key count as used.
@@ -104,11 +113,14 @@ class Key final : public KeyBase {
   void set(T value);
 
   [[nodiscard]] std::string expected() const override;
+  [[nodiscard]] std::string range_words() const override { return rule_.words; }
   [[nodiscard]] std::string to_toml() const override;
+  [[nodiscard]] std::string default_toml() const override;
   void assign(const Value& value, const Origin& origin) override;
 
  private:
   T value_;
+  T default_;
   Rule<T> rule_;
 };
 
@@ -120,11 +132,12 @@ extern template class Key<std::vector<std::int64_t>>;
 extern template class Key<std::vector<double>>;
 extern template class Key<std::vector<std::string>>;
 
-// Rules. T is deduced from the argument: above(0.0) for doubles, at_least<std::int64_t>(1) for ints.
-Rule<double> above(double low);                        ///< > low
-Rule<double> between(double low, double high);         ///< low <= x <= high
-Rule<double> at_least(double low);                     ///< >= low
-Rule<std::int64_t> at_least(std::int64_t low);         ///< >= low
+// Rules. T is deduced from the argument: above(0.0) for doubles, at_least<std::int64_t>(1) for
+// ints.
+Rule<double> above(double low);                 ///< > low
+Rule<double> between(double low, double high);  ///< low <= x <= high
+Rule<double> at_least(double low);              ///< >= low
+Rule<std::int64_t> at_least(std::int64_t low);  ///< >= low
 Rule<std::int64_t> between(std::int64_t low, std::int64_t high);
 Rule<std::string> one_of(std::vector<std::string> words);
 
@@ -153,7 +166,9 @@ class Section {
   [[nodiscard]] const std::vector<List>& lists() const { return lists_; }
 
  protected:
-  void add_list(List list) { lists_.push_back(std::move(list)); }
+  /// Elements get this section as their parent and "name[i]" as their name, so that messages can
+  /// say `optim.group[1].lr`.
+  void add_list(List list);
 
  private:
   friend class KeyBase;
@@ -186,12 +201,15 @@ class SectionList {
   std::vector<std::unique_ptr<T>> items_;
 };
 
-/// Fills `root` from TOML text; `file` is the name used in messages. Throws ConfigError.
+/// Fills `root` from TOML text; `file` is the name used in messages. Keys that the text does not
+/// name keep their values; a list that it names is replaced. Throws ConfigError at the first thing
+/// wrong: syntax, unknown or repeated key, type, range. `root` may then be partly filled.
 void parse(Section& root, std::string_view text, const std::string& file);
 /// Reads the file and parses it. Throws ConfigError, also when the file cannot be read.
 void load(Section& root, const std::string& path);
 /// Applies one command-line override "a.b=value" (TOML value syntax; bare words are strings).
-/// The same checks as for a file; messages say `override "a.b=value"` for the place.
+/// The same checks as for a file; messages say `override "a.b=value"` for the place. Lists of
+/// tables cannot be overridden; that is a ConfigError too.
 void apply_override(Section& root, std::string_view text);
 /// The resolved file: every key with its help as a comment. parse(print(x)) prints the same text.
 std::string print(const Section& root);

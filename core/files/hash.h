@@ -12,7 +12,10 @@
 namespace longconv::files {
 
 /// CRC-32C of `bytes`, continuing from `crc` (0 to start). crc32c("123456789") == 0xE3069283.
+/// Uses the CPU's CRC-32C instruction where there is one (SSE4.2), else crc32c_portable.
 std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc = 0);
+/// The same by tables (slicing by 8): for other CPUs, and to test the fast one against.
+std::uint32_t crc32c_portable(std::span<const std::byte> bytes, std::uint32_t crc = 0);
 
 using Digest = std::array<std::uint8_t, 32>;
 
@@ -22,6 +25,7 @@ class Sha256 {
   Sha256();
   void update(std::span<const std::byte> bytes);
   void update(std::string_view text);
+  /// The digest of everything so far; starts anew afterwards.
   [[nodiscard]] Digest finish();
 
  private:
@@ -32,7 +36,9 @@ class Sha256 {
 };
 
 Digest sha256(std::string_view text);
+/// Of a whole file. Throws DataError if it cannot be read.
 Digest sha256_file(const std::filesystem::path& path);
+/// Two lower-case digits a byte.
 std::string hex(std::span<const std::uint8_t> bytes);
 
 }  // namespace longconv::files

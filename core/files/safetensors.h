@@ -10,13 +10,15 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace longconv::files {
 
-/// A tensor's bytes with its name; `data` is row-major and contiguous, little-endian.
+/// A tensor's bytes with its name; `data` is row-major and contiguous, little-endian. Views into a
+/// file need not be aligned to their element: copy with memcpy, or check first.
 struct TensorView {
   std::string name;
   Dtype dtype = Dtype::f32;
@@ -46,7 +48,13 @@ class SafetensorsFile {
   SafetensorsHeader header_;
 };
 
-/// Writes atomically, tensors in the given order. Throws EnvironmentError (disk, permission).
+/// Elements of a shape; nullopt if a dimension is negative or the product leaves int64.
+std::optional<std::int64_t> element_count(std::span<const std::int64_t> shape) noexcept;
+/// "[2, 3]": the words used in messages.
+std::string shape_words(std::span<const std::int64_t> shape);
+
+/// Writes atomically, tensors in the given order. Throws EnvironmentError (disk, permission);
+/// ShapeError for a tensor whose data does not fit its shape or whose name is taken or no UTF-8.
 void write_safetensors(const std::filesystem::path& path, const std::vector<TensorView>& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 

@@ -30,6 +30,7 @@ class Autocast {
   c10::Device device_;
   bool active_;
   bool before_ = false;
+  c10::ScalarType dtype_before_ = c10::ScalarType::BFloat16;
 };
 
 /// Parameters' dtype for train.precision: float64 for "float64", else float32.

@@ -4,6 +4,9 @@
 //          32-byte tokenizer hash, zeros to 4096; the tokens; CRC-32C (u32) of each 4 MiB block
 //   X.idx: "LCI1" u32 version u64 documents, 32-byte tokenizer hash, one u64 start per document
 //
+// Fields follow one another without padding. Tokens are u16 below 65,536 ids. The last block may be
+// short; the file ends with the last checksum.
+//
 // No LibTorch here, so that a fuzzer can link it.
 #pragma once
 
@@ -21,11 +24,11 @@
 namespace longconv::data {
 
 struct ShardHeader {
-  std::int64_t count = 0;       ///< tokens
+  std::int64_t count = 0;  ///< tokens
   std::int64_t vocab_size = 0;
   std::int64_t eos_id = -1;
-  int bytes_per_token = 2;      ///< 2 or 4
-  files::Digest tokenizer{};    ///< fingerprint of the tokenizer that made it
+  int bytes_per_token = 2;    ///< 2 or 4
+  files::Digest tokenizer{};  ///< fingerprint of the tokenizer that made it
 };
 
 /// Checks magic, version, sizes and the header's sanity against the file size.
@@ -49,6 +52,14 @@ class TokenShard {
   files::MappedFile file_;
   ShardHeader header_;
 };
+
+/// "X.idx" for "X.lct".
+std::filesystem::path index_path(const std::filesystem::path& shard);
+
+/// The document starts of an index's bytes, checked against the shard they belong to. Throws
+/// DataError with `path` and offset.
+std::vector<std::int64_t> parse_shard_index(std::span<const std::byte> file,
+                                            const ShardHeader& shard, const std::string& path);
 
 /// Writes one shard and its index; nothing is visible before finish().
 class TokenShardWriter {

@@ -21,11 +21,11 @@ struct Corpus {
   std::shared_ptr<const Tokenizer> tokenizer;
   std::vector<std::filesystem::path> train;
   std::vector<std::filesystem::path> validation;
-  std::int64_t train_bytes = 0;       ///< UTF-8 bytes of the text, for bits per byte
+  std::int64_t train_bytes = 0;  ///< UTF-8 bytes of the text, for bits per byte
   std::int64_t validation_bytes = 0;
   std::int64_t train_tokens = 0;
   std::int64_t validation_tokens = 0;
-  std::string fingerprint;            ///< hex sha256 of the manifest
+  std::string fingerprint;  ///< hex sha256 of the manifest
 };
 
 /// Throws DataError if the folder, its manifest or a shard is missing or foreign, or if the

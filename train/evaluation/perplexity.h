@@ -1,4 +1,8 @@
 // Perplexity = exp(sum nll / sum tokens) over a whole split, in float64 (data.md 4.4).
+//
+// Windows of L = seq_len inputs start every S = L - overlap tokens; input t predicts token t + 1.
+// The first window counts all its predictions, each later one only its last S, whose context is
+// then at least `overlap` tokens. The last window is as short as the split's end makes it.
 #pragma once
 
 #include "data/tasks/lm.h"
@@ -12,12 +16,12 @@
 namespace longconv::train {
 
 struct PerplexityOptions {
-  std::int64_t seq_len = 1024;   ///< window
-  std::int64_t overlap = 0;      ///< tokens of a window that only give context, 0 <= overlap < seq_len
-  std::int64_t batch = 32;       ///< windows per pass
-  std::int64_t max_batches = 0;  ///< 0 = the whole split, its last partial window included
+  std::int64_t seq_len = 1024;  ///< window, at most the model's l_max
+  std::int64_t overlap = 0;  ///< tokens of a window that only give context, 0 <= overlap < seq_len
+  std::int64_t batch = 32;   ///< windows per pass
+  std::int64_t max_batches = 0;       ///< 0 = the whole split, its last partial window included
   std::string precision = "float32";  ///< train.precision
-  c10::Device device = c10::kCPU;
+  c10::Device device = c10::kCPU;     ///< where the model is
 };
 
 struct PerplexityResult {
@@ -30,7 +34,9 @@ struct PerplexityResult {
 };
 
 /// Every token of `split` but the very first is predicted once. The model is put into eval mode and
-/// back. Logits are taken in float32. Throws NonFiniteError naming the window.
+/// back. Losses are taken in float32 (float64 for a float64 model) over all columns of the logits,
+/// summed in float64. Throws NonFiniteError naming the window, DataError for a split of fewer than
+/// two tokens, ConfigError for options out of range.
 PerplexityResult perplexity(models::Model& model, const data::WindowDataset& split,
                             const PerplexityOptions& options);
 

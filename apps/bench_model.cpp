@@ -1,0 +1,188 @@
+// longconv bench model: the trainer's own step on random ids, and how much of it is convolution.
+#include "apps/bench_model.h"
+
+#include "apps/model_place.h"
+#include "apps/print_facts.h"
+#include "core/base/check.h"
+#include "core/base/log.h"
+#include "core/ops/long_conv.h"
+#include "core/runtime/device.h"
+#include "models/cost/cost.h"
+#include "train/loop/parts.h"
+#include "train/loop/training.h"
+#include "train/optim/optimizer.h"
+
+#define AT_PER_OPERATOR_HEADERS
+#include <ATen/Context.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace longconv::apps {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr int kWarmUp = 3;
+
+/// One batch of random ids, again and again: speed does not depend on what the tokens say.
+class RandomIds final : public data::Dataset {
+ public:
+  RandomIds(std::int64_t windows, std::int64_t length, std::int64_t vocab)
+      : length_(length), ids_(at::randint(vocab, {windows, length + 1}, at::kLong)) {}
+  [[nodiscard]] std::int64_t size() const override { return ids_.size(0); }
+  [[nodiscard]] std::int64_t seq_len() const override { return length_; }
+  [[nodiscard]] data::Batch get(std::span<const std::int64_t> indices) const override {
+    LONGCONV_CHECK(static_cast<std::int64_t>(indices.size()) == size(), DataError,
+                   "random ids: expected batches of {} windows, got {}", size(), indices.size());
+    return {ids_.narrow(1, 0, length_).contiguous(), ids_.narrow(1, 1, length_).contiguous()};
+  }
+
+ private:
+  std::int64_t length_;
+  at::Tensor ids_;
+};
+
+/// Milliseconds of each of `repeats` calls, ascending; the device is idle before and after each.
+std::vector<double> time_calls(std::int64_t repeats, c10::Device device,
+                               const std::function<void()>& call) {
+  for (int i = 0; i < kWarmUp; ++i) call();
+  std::vector<double> times;
+  for (std::int64_t i = 0; i < repeats; ++i) {
+    runtime::synchronize(device);
+    const auto begin = std::chrono::steady_clock::now();
+    call();
+    runtime::synchronize(device);
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+    times.push_back(took.count());
+  }
+  std::sort(times.begin(), times.end());
+  return times;
+}
+
+/// One gated convolution of the model's mixer, forward and backward, as hyena_operator.cpp calls
+/// it.
+std::vector<double> time_convolution(const train::RunConfig& config, const train::Parts& parts,
+                                     std::int64_t repeats) {
+  const bool low = config.train.precision() == "bf16";
+  const c10::ScalarType wide = runtime::parameter_dtype(config.train.precision());
+  const auto options = at::TensorOptions().device(parts.device);
+  const auto leaf = [&](std::vector<std::int64_t> shape, c10::ScalarType dtype) {
+    return at::randn(shape, options.dtype(dtype)).requires_grad_(true);
+  };
+  const std::int64_t channels = config.model.d_model();
+  const std::int64_t length = config.data.seq_len();
+  const c10::ScalarType dtype = low ? at::kBFloat16 : wide;
+  const std::vector<std::int64_t> shape{parts.micro_batch, channels, length};
+  ops::LongConvInputs inputs;
+  inputs.u = leaf(shape, dtype);
+  inputs.k = leaf({channels, length}, wide);
+  inputs.skip = leaf({channels}, wide);
+  inputs.gate_in = leaf(shape, dtype);
+  inputs.gate_out = leaf(shape, dtype);
+  const at::Tensor gradient = at::randn(shape, options.dtype(dtype));
+  return time_calls(repeats, parts.device, [&] {
+    ops::long_conv(inputs, ops::ConvMode::causal).backward(gradient);
+    for (at::Tensor* tensor :
+         {&inputs.u, &inputs.k, &*inputs.skip, &*inputs.gate_in, &*inputs.gate_out}) {
+      tensor->mutable_grad().reset();
+    }
+  });
+}
+
+train::Parts build_parts(train::RunConfig& config, c10::Device device) {
+  const std::int64_t batch = config.data.batch_size();
+  const std::int64_t micro = config.data.micro_batch();
+  train::Parts parts;
+  parts.device = device;
+  parts.micro_batch = micro > 0 ? micro : batch / config.train.accumulate();
+  parts.passes = parts.micro_batch > 0 ? batch / parts.micro_batch : 0;
+  if (parts.micro_batch * parts.passes != batch || parts.passes == 0) {
+    config.data.batch_size.fail(fmt::format(
+        "expected a multiple of data.micro_batch (or of train.accumulate), got {}", batch));
+  }
+  // As the trainer does: bf16 has given up float32's last bits already.
+  at::globalContext().setFloat32MatmulPrecision(config.train.precision() == "bf16" ? "high"
+                                                                                   : "highest");
+  runtime::seed_everything(static_cast<std::uint64_t>(config.seed()));
+  parts.model = models::build(config.model);
+  parts.model->to(device, runtime::parameter_dtype(config.train.precision()));
+  parts.model->train();
+  parts.optimizer = train::make_optimizer(*parts.model, config.optim);
+  data::LoaderOptions options;
+  options.batch_size = parts.micro_batch;
+  options.workers = config.data.workers();
+  options.pin_memory = device.is_cuda();
+  parts.loader = std::make_unique<data::Loader>(
+      std::make_shared<RandomIds>(parts.micro_batch, config.data.seq_len(),
+                                  config.model.vocab_size()),
+      options);
+  return parts;
+}
+
+}  // namespace
+
+ExitCode bench_model(const BenchOptions& options) {
+  train::RunConfig config;
+  config::load(config, options.config);
+  for (const std::string& text : options.overrides) config::apply_override(config, text);
+  fill_shapes(config);
+  const c10::Device device =
+      runtime::choose_device(options.device == "auto" ? config.run.device() : options.device);
+  train::Parts parts = build_parts(config, device);
+  const std::string precision = config.train.precision();
+
+  log::info("timing {} steps of {} on {} after {} to warm up", options.repeats, options.config,
+            device.str(), kWarmUp);
+  const std::vector<double> steps = time_calls(options.repeats, device, [&] {
+    train::accumulate_gradients(parts, precision);
+    train::clip_gradients(parts.optimizer->gradients(), config.optim.clip_norm());
+    parts.optimizer->step([](double peak) { return peak; });
+    parts.optimizer->zero_grad();
+  });
+  const std::uint64_t memory = runtime::peak_memory(device);  // before the next measurement
+  const std::vector<double> convolution = time_convolution(config, parts, options.repeats);
+
+  const std::int64_t mixers =
+      config.model.n_layers() - static_cast<std::int64_t>(config.model.attention.layers().size());
+  const std::int64_t calls = mixers * (config.model.order() - 1) * parts.passes;
+  const double step_ms = steps[steps.size() / 2];
+  const double convolution_ms = convolution[convolution.size() / 2] * static_cast<double>(calls);
+  const std::int64_t tokens = parts.micro_batch * parts.passes * config.data.seq_len();
+  const models::Cost cost = models::cost(config.model);
+  const double tokens_per_s = 1e3 * static_cast<double>(tokens) / step_ms;
+  const ordered_json result{
+      {"config", options.config},
+      {"device", device.str()},
+      {"precision", precision},
+      {"parameters", cost.parameters},
+      {"tokens_per_step", tokens},
+      {"micro_batch", parts.micro_batch},
+      {"seq_len", config.data.seq_len()},
+      {"repeats", options.repeats},
+      {"step_ms", step_ms},
+      {"step_ms_fastest", steps.front()},
+      {"step_ms_slowest", steps.back()},
+      {"tokens_per_s", tokens_per_s},
+      {"peak_memory_bytes", memory},
+      {"model_gflops_per_s", 1e-9 * tokens_per_s * cost.training_flops_per_token()},
+      {"convolutions_per_step", calls},
+      {"convolution_ms", convolution_ms},
+      {"convolution_share", convolution_ms / step_ms}};
+  const std::string text = result.dump(2);
+  if (options.json) {
+    fmt::print("{}\n", text);
+  } else {
+    print_facts(text);
+  }
+  return ExitCode::ok;
+}
+
+}  // namespace longconv::apps

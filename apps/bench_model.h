@@ -1,0 +1,13 @@
+// Times whole training steps of a configuration, without data.
+#pragma once
+
+#include "apps/commands.h"
+
+namespace longconv::apps {
+
+/// The trainer's step (forward, backward, clip, update) on random ids: median time, tokens/s, peak
+/// memory, and the share of its long convolutions, which are timed alone, forward and backward with
+/// gates, and multiplied by their number. Throws ConfigError, EnvironmentError.
+ExitCode bench_model(const BenchOptions& options);
+
+}  // namespace longconv::apps

@@ -1,0 +1,221 @@
+// longconv data prepare|tokenizer|inspect|convert: from people's files to what training opens.
+#include "apps/commands.h"
+#include "apps/print_facts.h"
+#include "core/base/check.h"
+#include "core/base/log.h"
+#include "core/files/hash.h"
+#include "data/formats/documents.h"
+#include "data/tasks/convert.h"
+#include "data/tasks/inspect.h"
+#include "data/tasks/prepare.h"
+#include "data/tokenizers/sentencepiece.h"
+#include "data/tokenizers/tokenizer.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace longconv::apps {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+void print_split(std::string_view name, const data::ManifestSplit& split) {
+  fmt::print("{:<11}{} tokens, {} bytes, {} documents, {} shards\n", name, split.tokens,
+             split.bytes, split.documents, split.shards.size());
+}
+
+/// All documents of the files and folders named, one after another.
+data::TextSource documents_of(const std::vector<std::string>& sources) {
+  std::vector<std::filesystem::path> ignored;
+  std::vector<std::filesystem::path> files;
+  for (const std::string& source : sources) {
+    const auto found = data::list_documents(source, ignored);
+    files.insert(files.end(), found.begin(), found.end());
+  }
+  return [files, next = std::size_t{0},
+          reader = std::shared_ptr<data::DocumentReader>()](std::string& text) mutable {
+    while (true) {
+      if (reader != nullptr && reader->next(text)) return true;
+      if (next == files.size()) return false;
+      reader =
+          std::make_shared<data::DocumentReader>(files[next], *data::document_format(files[next]));
+      ++next;
+    }
+  };
+}
+
+/// Calls `handle` with each line of standard input and "<stdin>:line".
+void for_each_line(const std::function<void(std::string_view, const std::string&)>& handle) {
+  data::LineReader lines(data::standard_input());
+  std::string_view line;
+  while (lines.next(line)) handle(line, fmt::format("{}:{}", lines.name(), lines.number()));
+}
+
+ExitCode train_tokenizer(const DataTokenizerOptions& options) {
+  LONGCONV_CHECK(!options.sources.empty() && !options.out.empty(), UsageError,
+                 "data tokenizer train: expected text files and --out FOLDER");
+  const auto begin = std::chrono::steady_clock::now();
+  const auto tokenizer =
+      data::train_sentencepiece({options.model, options.vocab}, documents_of(options.sources));
+  tokenizer->save(options.out);
+  log::info("trained in {:.1f} s", seconds_since(begin));
+  fmt::print("{}: {}, fingerprint {}\n", options.out, tokenizer->describe(),
+             files::hex(tokenizer->fingerprint()));
+  return ExitCode::ok;
+}
+
+void encode_lines(const data::Tokenizer& tokenizer, bool jsonl) {
+  for_each_line([&](std::string_view line, const std::string& where) {
+    std::string text(line);
+    if (jsonl) {
+      const json value = json::parse(line, nullptr, /*allow_exceptions=*/false);
+      LONGCONV_CHECK(value.is_string(), DataError, "{}: expected a JSON string, got {:.60}", where,
+                     line);
+      text = value.get<std::string>();
+    }
+    fmt::print("[{}]\n", fmt::join(tokenizer.encode(text), ","));
+  });
+}
+
+std::string hexadecimal(std::string_view text) {
+  return files::hex({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+}
+
+void decode_lines(const data::Tokenizer& tokenizer, bool hex, bool jsonl) {
+  for_each_line([&](std::string_view line, const std::string& where) {
+    const json value = json::parse(line, nullptr, /*allow_exceptions=*/false);
+    std::vector<std::int32_t> ids;
+    bool fine = value.is_array();
+    for (const json& id : value) {
+      fine = fine && id.is_number_integer() && id >= 0 && id < tokenizer.vocab_size();
+      if (fine) ids.push_back(id.get<std::int32_t>());
+    }
+    LONGCONV_CHECK(fine, DataError, "{}: expected a JSON array of ids below {}, got {:.60}", where,
+                   tokenizer.vocab_size(), line);
+    std::string text = tokenizer.decode(ids);
+    if (hex) {
+      text = hexadecimal(text);
+    } else if (jsonl) {
+      text = json(text).dump(-1, ' ', false, json::error_handler_t::replace);
+    }
+    fmt::print("{}\n", text);
+  });
+}
+
+/// Round trip of every document. Throws DataError at the first that does not come back.
+ExitCode check_tokenizer(const data::Tokenizer& tokenizer, const DataTokenizerOptions& options) {
+  LONGCONV_CHECK(!options.sources.empty(), UsageError, "data tokenizer check: expected text files");
+  const auto begin = std::chrono::steady_clock::now();
+  const data::TextSource next = documents_of(options.sources);
+  std::int64_t documents = 0;
+  std::int64_t bytes = 0;
+  std::int64_t tokens = 0;
+  for (std::string text; next(text); ++documents) {
+    const auto ids = tokenizer.encode(text);
+    const std::string back = tokenizer.decode(ids);
+    if (back != text) {
+      const auto differs = std::mismatch(text.begin(), text.end(), back.begin(), back.end()).first;
+      const auto at = static_cast<std::size_t>(differs - text.begin());
+      throw DataError(fmt::format(
+          "{}: document {} does not come back: from byte {} on it has {} (hexadecimal), decoded it "
+          "has {}; this tokenizer changes text",
+          options.tokenizer, documents + 1, at, hexadecimal(text.substr(at, 12)),
+          hexadecimal(back.substr(std::min(at, back.size()), 12))));
+    }
+    bytes += static_cast<std::int64_t>(text.size());
+    tokens += static_cast<std::int64_t>(ids.size());
+  }
+  log::info("checked in {:.1f} s", seconds_since(begin));
+  fmt::print("{}: {} documents, {} bytes, {} tokens, {:.4f} tokens a byte: every byte comes back\n",
+             tokenizer.describe(), documents, bytes, tokens,
+             bytes > 0 ? static_cast<double>(tokens) / static_cast<double>(bytes) : 0.0);
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+ExitCode data_prepare(const DataPrepareOptions& options) {
+  data::PrepareOptions how;
+  how.sources = options.sources;
+  how.validation = options.validation;
+  how.holdout = options.holdout;
+  how.tokenizer = options.tokenizer;
+  how.out = options.out;
+  how.eos = options.eos;
+  const data::PrepareResult result = data::prepare_corpus(how);
+  const data::Manifest& manifest = result.manifest;
+  if (options.json) {
+    ordered_json out = {
+        {"folder", options.out}, {"reused", result.reused}, {"seconds", result.seconds}};
+    out.update(ordered_json::parse(manifest.to_json()));
+    fmt::print("{}\n", out.dump(2));
+    return ExitCode::ok;
+  }
+  fmt::print("{}: {} in {:.1f} s\n", options.out,
+             result.reused ? "complete already, made from the same sources" : "written",
+             result.seconds);
+  fmt::print("{:<11}{}\n", "tokenizer", manifest.tokenizer_description);
+  print_split("train", manifest.train);
+  print_split("validation", manifest.validation);
+  return ExitCode::ok;
+}
+
+ExitCode data_tokenizer(const DataTokenizerOptions& options) {
+  if (options.action == "train") return train_tokenizer(options);
+  LONGCONV_CHECK(!options.tokenizer.empty(), UsageError,
+                 "data tokenizer {}: --tokenizer NAME|PATH is missing", options.action);
+  const auto tokenizer = data::open_tokenizer(options.tokenizer);
+  if (options.action == "check") return check_tokenizer(*tokenizer, options);
+  LONGCONV_CHECK(options.action == "encode" || options.action == "decode", UsageError,
+                 "data tokenizer {}: expected train, encode, decode or check", options.action);
+  LONGCONV_CHECK(options.sources.empty(), UsageError,
+                 "data tokenizer {}: reads standard input; {} is not used", options.action,
+                 options.sources.empty() ? "" : options.sources.front());
+  if (options.action == "encode") {
+    encode_lines(*tokenizer, options.jsonl);
+  } else {
+    decode_lines(*tokenizer, options.hex, options.jsonl);
+  }
+  return ExitCode::ok;
+}
+
+ExitCode data_inspect(const DataInspectOptions& options) {
+  const std::string facts = data::inspect_data(options.path, {options.samples, options.verify});
+  if (options.json) {
+    fmt::print("{}\n", facts);
+  } else {
+    print_facts(facts);
+  }
+  return ExitCode::ok;
+}
+
+ExitCode data_convert(const DataConvertOptions& options) {
+  const auto begin = std::chrono::steady_clock::now();
+  const data::Converted done =
+      data::convert_data(options.source, options.target, options.tokenizer);
+  if (options.json) {
+    const ordered_json out = {{"source", options.source}, {"target", options.target},
+                              {"what", done.what},        {"layout", done.layout},
+                              {"shape", done.shape},      {"documents", done.documents}};
+    fmt::print("{}\n", out.dump(2));
+    return ExitCode::ok;
+  }
+  log::info("converted in {:.1f} s", seconds_since(begin));
+  fmt::print("{} ({}) -> {}: {} [{}]{}\n", options.source, done.layout, options.target, done.what,
+             fmt::join(done.shape, ", "),
+             done.documents > 0 ? fmt::format(", {} documents", done.documents) : "");
+  return ExitCode::ok;
+}
+
+}  // namespace longconv::apps

@@ -1,0 +1,12 @@
+// The text form of a JSON result: what `inspect` and `data inspect` show without --json.
+#pragma once
+
+#include <string_view>
+
+namespace longconv::apps {
+
+/// Prints one JSON object to stdout: "key  value" lines in the object's order, nested objects
+/// indented, a list of objects as a table with their keys as its head.
+void print_facts(std::string_view json);
+
+}  // namespace longconv::apps

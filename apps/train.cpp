@@ -1,0 +1,65 @@
+// longconv train: one TOML file to one trained model.
+#include "apps/commands.h"
+#include "core/base/log.h"
+#include "core/files/atomic_file.h"
+#include "train/loop/trainer.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <filesystem>
+
+namespace longconv::apps {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// What the user can do next, with the paths that exist now.
+void say_what_next(const train::Outcome& outcome, const TrainOptions& options) {
+  const std::string run = outcome.folder.string();
+  if (outcome.code == ExitCode::interrupted_saved) {
+    log::info("go on with:  longconv train {}{}{}", options.config,
+              options.overrides.empty() ? "" : " ", fmt::join(options.overrides, " "));
+    return;
+  }
+  log::info("checkpoints  {}/checkpoints (best, latest)", run);
+  log::info("metrics      {}/metrics.jsonl", run);
+  if (fs::exists(outcome.folder / "report.html")) log::info("report       {}/report.html", run);
+  log::info("try next     longconv eval {} perplexity", run);
+  log::info("             longconv generate {} --prompt \"...\"", run);
+  log::info("             longconv report {}", run);
+}
+
+}  // namespace
+
+ExitCode train(const TrainOptions& options) {
+  train::RunConfig config;
+  config::load(config, options.config);
+  for (const std::string& text : options.overrides) config::apply_override(config, text);
+  if (options.print_config) {
+    train::resolve(config, options.config);
+    fmt::print("{}", config::print(config));
+    return ExitCode::ok;
+  }
+  train::Launch launch;
+  launch.config_path = options.config;
+  launch.config_text = files::read_text(options.config);
+  launch.overrides = options.overrides;
+  launch.dry_run = options.dry_run;
+  const train::Outcome outcome = train::train(config, launch);
+  if (options.dry_run) {
+    fmt::print("ok: {} can be trained\n", options.config);
+    return outcome.code;
+  }
+  say_what_next(outcome, options);
+  std::string result = fmt::format("{}: step {}", outcome.folder.string(), outcome.step);
+  if (std::isfinite(outcome.best_validation_loss)) {
+    result += fmt::format(", validation loss {:.4f} (best {:.4f}, perplexity {:.3f})",
+                          outcome.validation_loss, outcome.best_validation_loss,
+                          std::exp(outcome.best_validation_loss));
+  }
+  fmt::print("{}\n", result);
+  return outcome.code;
+}
+
+}  // namespace longconv::apps

@@ -1,0 +1,28 @@
+#include "models/families/registry.h"
+
+#include <fmt/format.h>
+
+namespace longconv::models {
+namespace {
+
+constexpr Family kFamilies[] = {
+    {"hyena", "Hyena-GPT, arXiv:2302.10866", &make_hyena},
+};
+
+}  // namespace
+
+std::shared_ptr<Model> build(const ModelConfig& config, const at::TensorOptions& options) {
+  for (const Family& family : kFamilies) {
+    if (family.name == config.family()) return family.make(config, options);
+  }
+  config.family.fail(fmt::format("unknown family \"{}\"; there are: {}", config.family(),
+                                 fmt::join(families(), ", ")));
+}
+
+std::vector<std::string> families() {
+  std::vector<std::string> names;
+  for (const Family& family : kFamilies) names.emplace_back(family.name);
+  return names;
+}
+
+}  // namespace longconv::models

@@ -1,0 +1,61 @@
+// The implicit filter of Hyena (arXiv:2302.10866, section 3.3; models.md 1.2):
+//
+//   h[c,t] = W_last sin(freq * (W ... sin(freq * (W_0 z[t] + b_0)) ...))  *  window[c,t]
+//   window[c,t] = exp(-tau[t] |delta[c]|) + shift
+//
+// core/ops/implicit_filter.h computes it. z holds positional features for l_max steps; a shorter
+// input reads its prefix, nothing is re-normalised, so a filter depends on the l_max it was built
+// for.
+//
+// Names: bias (the skip d), pos_emb.{z,t}, implicit_filter.{0,2,..}.{weight,bias},
+// implicit_filter.1.freq (aliases .3, .5, ..), modulation.deltas.
+#pragma once
+
+#include "models/config.h"
+#include "models/layers/aliases.h"
+#include "models/layers/basic.h"
+
+#include <vector>
+
+namespace longconv::models {
+
+/// The parameters of the MLP over positional features; one sine frequency for all activations.
+class FilterMlp : public torch::nn::Module, public HasAliases {
+ public:
+  FilterMlp(const FilterConfig& config, std::int64_t outputs, const at::TensorOptions& options);
+  [[nodiscard]] std::vector<Alias> aliases() const override;
+
+  std::vector<std::shared_ptr<Linear>> linears;  ///< E -> F, M times F -> F, F -> outputs (no bias)
+  at::Tensor freq;                               ///< (1, F)
+};
+
+class HyenaFilter : public torch::nn::Module {
+ public:
+  /// `count` filters (order - 1) for each of `channels` channels. Throws ConfigError at the key.
+  HyenaFilter(const FilterConfig& config, std::int64_t channels, std::int64_t count,
+              std::int64_t l_max, const at::TensorOptions& options);
+
+  /// Filters for the first `length` <= l_max steps: `count` tensors (D, length) in application
+  /// order, in the parameters' dtype whatever autocast says.
+  [[nodiscard]] std::vector<at::Tensor> filters(std::int64_t length) const;
+  /// The skip weights, `count` tensors (D).
+  [[nodiscard]] std::vector<at::Tensor> skips() const;
+
+  at::Tensor bias;  ///< (D count), starts N(0, 1)
+
+ private:
+  /// (..., D count) in the configured channel layout (1.4) -> `count` views (..., D).
+  [[nodiscard]] std::vector<at::Tensor> split_by_order(const at::Tensor& x) const;
+
+  std::int64_t channels_;
+  std::int64_t count_;
+  bool v_major_;
+  bool modulate_;
+  double shift_;
+  std::shared_ptr<FilterMlp> mlp_;
+  at::Tensor z_;       ///< (1, l_max, E)
+  at::Tensor t_;       ///< (1, l_max, 1)
+  at::Tensor deltas_;  ///< (1, 1, D count)
+};
+
+}  // namespace longconv::models

@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Runs a pack of scripts/gpu_pack on a machine with a GPU and PyTorch 2.11 (CUDA 13) for Python 3.
+#
+#   run.sh tests              the GPU tests
+#   run.sh train              quick start on the GPU, then 200 steps of the 153M model
+#   run.sh bench              tokens/s, memory, share of time in the convolution; micro-benchmarks
+#   run.sh all                all of these
+#   run.sh exec PROGRAM ...   one program of bin/ with these arguments
+#
+# Results go to $RESULTS (default: results/ beside this script).
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+results=${RESULTS:-$here/results}
+mkdir -p "$results"
+cd "$here"
+
+# Found without importing: that would take seconds and memory.
+torch=$(python3 -c 'import importlib.util as u, os; s = u.find_spec("torch"); print(os.path.dirname(s.origin) if s else "")')
+[[ -n $torch ]] || { echo "run.sh: python3 has no torch; PyTorch 2.11 for CUDA 13 is needed" >&2; exit 8; }
+version=$(sed -n "s/^__version__ = '\(.*\)'/\1/p" "$torch/version.py")
+[[ $version == 2.11.* ]] || { echo "run.sh: python3's torch is $version; this pack was built for 2.11" >&2; exit 8; }
+path=$torch/lib
+for folder in "$(dirname "$torch")"/nvidia/*/lib; do
+  if [[ -d $folder ]]; then path=$path:$folder; fi
+done
+# Ours only where the system's C++ library is older than the compiler that built the pack.
+system=$(ldconfig -p | sed -n 's/.*libstdc++\.so\.6 .*=> //p' | head -n 1)
+if [[ -z $system ]] || ! grep -q GLIBCXX_3.4.30 "$system"; then path=$path:$here/fallback; fi
+if [[ ! -e $torch/lib/libgomp.so.1 ]] && ! ldconfig -p | grep -q libgomp.so.1; then path=$path:$here/fallback; fi
+path=$path:$here/lib
+
+# For our programs alone: the system's own tools must not see these libraries.
+ours() {
+  local program=$1
+  shift
+  env LD_LIBRARY_PATH="$path" "$here/bin/$program" "$@"
+}
+
+run_tests() {
+  local failed=0 test
+  for test in "$here"/bin/test_*; do
+    [[ -x $test ]] || continue
+    echo "== $(basename "$test")"
+    ours "$(basename "$test")" --gtest_brief=1 --gtest_output="json:$results/$(basename "$test").json" || failed=1
+  done
+  return $failed
+}
+
+run_training() {
+  rm -rf runs/text_gpu runs/hyena_153m
+  ours longconv train configs/quickstart/text_gpu.toml run.dir=runs/text_gpu
+  ours longconv eval runs/text_gpu perplexity --overlap 512 --ngrams | tee "$results/text_gpu_eval.txt"
+  ours longconv generate runs/text_gpu --prompt "And it came to pass" --tokens 400 --temperature 0.8 \
+    --top-p 0.95 --seed 1 >"$results/text_gpu_sample.txt"
+  # 32K tokens a step at 2K on the quick start's SentencePiece shards.
+  ours longconv train configs/lm/hyena_153m.toml data.path=corpora/quickstart data.batch_size=16 \
+    train.accumulate=1 schedule.max_steps=200 schedule.warmup_steps=20 train.log_every=1 \
+    train.eval_every=100 train.eval_batches=8 train.checkpoint_every=0 run.dir=runs/hyena_153m
+  local run
+  for run in text_gpu hyena_153m; do
+    cp "runs/$run/metrics.jsonl" "$results/$run.metrics.jsonl"
+    cp "runs/$run/environment.json" "$results/$run.environment.json"
+  done
+}
+
+run_bench() {
+  ours longconv bench model configs/lm/hyena_153m.toml data.batch_size=16 train.accumulate=1 --json \
+    | tee "$results/bench_hyena_153m.json"
+  ours longconv bench model configs/quickstart/text_gpu.toml model.vocab_size=258 --json \
+    | tee "$results/bench_text_gpu.json"
+  ours longconv bench conv --lengths 1024,2048,8192,32768,131072 --batch 8 --json | tee "$results/bench_conv.json"
+  local bench
+  for bench in "$here"/bin/bench_*; do
+    [[ -x $bench ]] || continue
+    ours "$(basename "$bench")" --benchmark_out="$results/$(basename "$bench").json" --benchmark_out_format=json
+  done
+}
+
+nvidia-smi --query-gpu=name,driver_version --format=csv,noheader || true
+echo "torch $version in $torch; pack of commit $(cat "$here/commit.txt")"
+case ${1:-all} in
+  tests) run_tests ;;
+  train) run_training ;;
+  bench) run_bench ;;
+  all)
+    status=0
+    ours longconv doctor || status=$?
+    # One process a part: it ends at its first failure, and the next part still runs.
+    for part in tests train bench; do "$here/run.sh" $part || status=$?; done
+    exit $status
+    ;;
+  exec)
+    shift
+    ours "$@"
+    ;;
+  *)
+    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+    ;;
+esac

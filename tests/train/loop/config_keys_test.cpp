@@ -1,0 +1,85 @@
+// No key exists that no code reads: tiny runs that reach every code path read them all.
+#include "tests/train/loop/tiny_run.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <memory>
+#include <set>
+
+namespace longconv::train::testing {
+namespace {
+
+using ::testing::IsEmpty;
+
+/// Paths of `config` that no one has read; optim.group[3].lr counts as optim.group[].lr.
+std::set<std::string> paths(const config::Section& config, bool read) {
+  std::set<std::string> out;
+  for (const config::KeyBase* key : config::all_keys(config)) {
+    std::string path = key->path();
+    if (const auto open = path.find('['); open != std::string::npos) {
+      path.erase(open + 1, path.find(']') - open - 1);
+    }
+    if (key->was_read() == read) out.insert(path);
+  }
+  return out;
+}
+
+std::vector<std::string> unread(const std::vector<const RunConfig*>& configs) {
+  std::set<std::string> all;
+  std::set<std::string> read;
+  for (const RunConfig* config : configs) {
+    all.merge(paths(*config, false));
+    read.merge(paths(*config, true));
+  }
+  std::vector<std::string> out;
+  for (const std::string& path : all) {
+    if (read.count(path) == 0) out.push_back(path);
+  }
+  return out;
+}
+
+TEST(ConfigKeys, AreAllRead) {
+  const TinyRuns runs;
+  const std::vector<std::vector<std::string>> kPaths = {
+      {"model.attention.layers=[1]", "model.attention.n_heads=2", "model.attention.rotary_dim=4",
+       "model.order=3", "train.checkpoint_minutes=1.0", "model.filter.lr=1e-3",
+       "model.filter.lr_positions=1e-4"},
+      {"schedule.name=plateau", "train.eval_every=1"},
+      {"schedule.name=timm_cosine", "optim.name=decoupled_adamw"},
+  };
+  std::vector<std::unique_ptr<RunConfig>> configs;
+  std::vector<const RunConfig*> views;
+  for (std::size_t i = 0; i < kPaths.size(); ++i) {
+    auto config = std::make_unique<RunConfig>();
+    config::load(*config, runs.config().string());
+    for (const std::string& text : kPaths[i]) config::apply_override(*config, text);
+    config->run.dir.set(runs.run("run" + std::to_string(i)).string());
+    config->schedule.max_steps.set(3);
+    config->schedule.warmup_steps.set(1);
+    Launch launch;
+    launch.config_path = runs.config().string();
+    longconv::train::train(*config, launch);
+    views.push_back(config.get());
+    configs.push_back(std::move(config));
+  }
+  EXPECT_GT(configs[0]->optim.group.size(), 0U) << "[[optim.group]]'s keys were not tried";
+  EXPECT_THAT(unread(views), IsEmpty()) << "keys that no code reads";
+}
+
+TEST(ConfigKeys, AnUnreadOneIsNoticed) {
+  struct Extra : RunConfig {
+    config::Key<std::int64_t> nobody{this, "nobody", 1, "read by no code"};
+    config::Key<std::int64_t> somebody{this, "somebody", 1, "read by this test"};
+  };
+  Extra extra;
+  for (const config::KeyBase* key : config::all_keys(extra)) {
+    if (key->path() == "somebody") EXPECT_EQ(extra.somebody(), 1);
+  }
+  const std::vector<std::string> found = unread({&extra});
+  EXPECT_EQ(std::count(found.begin(), found.end(), "nobody"), 1);
+  EXPECT_EQ(std::count(found.begin(), found.end(), "somebody"), 0);
+}
+
+}  // namespace
+}  // namespace longconv::train::testing

@@ -1,0 +1,129 @@
+#include "train/loop/parts.h"
+
+#include "core/base/log.h"
+#include "core/runtime/device.h"
+#include "train/loop/trainer.h"
+#include "train/optim/optimizer.h"
+#include "train/optim/schedule.h"
+
+#include <ATen/Context.h>
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <utility>
+
+namespace longconv::train {
+namespace {
+
+struct Split {
+  std::int64_t micro_batch;
+  std::int64_t passes;
+};
+
+/// How a step's windows are cut into forward passes: by data.micro_batch if given, else by
+/// train.accumulate; both together must agree.
+Split split_batch(const RunConfig& config) {
+  const std::int64_t batch = config.data.batch_size();
+  const std::int64_t micro = config.data.micro_batch();
+  const std::int64_t accumulate = config.train.accumulate();
+  if (micro == 0) {
+    if (batch % accumulate != 0) {
+      config.train.accumulate.fail(
+          fmt::format("expected a divisor of data.batch_size = {}, got {}", batch, accumulate));
+    }
+    return {batch / accumulate, accumulate};
+  }
+  if (batch % micro != 0) {
+    config.data.micro_batch.fail(
+        fmt::format("expected a divisor of data.batch_size = {}, got {}", batch, micro));
+  }
+  if (accumulate != 1 && accumulate * micro != batch) {
+    config.train.accumulate.fail(fmt::format(
+        "train.accumulate = {} times data.micro_batch = {} is not data.batch_size = {}; leave one "
+        "of the first two out",
+        accumulate, micro, batch));
+  }
+  return {micro, batch / micro};
+}
+
+void require_data_path(const RunConfig& config) {
+  if (config.data.path().empty()) {
+    config.data.path.fail(fmt::format(
+        "expected the folder of a corpus for data.task = \"{}\", got nothing; make one with "
+        "`longconv data prepare`",
+        config.data.task()));
+  }
+}
+
+}  // namespace
+
+void resolve_keys(RunConfig& config, const std::string& config_path) {
+  if (config.run.name().empty()) {
+    const std::string stem = std::filesystem::path(config_path).stem().string();
+    config.run.name.set(stem.empty() ? "run" : stem);
+  }
+  if (config.run.dir().empty()) config.run.dir.set("runs/" + config.run.name());
+  if (config.model.l_max() == 0) config.model.l_max.set(config.data.seq_len());
+  if (config.model.l_max() < config.data.seq_len()) {
+    config.model.l_max.fail(fmt::format("expected at least data.seq_len = {}, got {}",
+                                        config.data.seq_len(), config.model.l_max()));
+  }
+  require_data_path(config);
+  if (config.model.vocab_size() == 0) {
+    config.model.vocab_size.set(data::open_corpus(config.data).tokenizer->vocab_size());
+  }
+  check_schedule(config.schedule);
+  split_batch(config);
+}
+
+void resolve(RunConfig& config, const std::string& config_path) {
+  resolve_keys(config, config_path);
+  const auto shapes_only = at::TensorOptions(at::kFloat).device(at::kMeta);
+  append_default_groups(config.optim, parameter_infos(*models::build(config.model, shapes_only)));
+}
+
+Parts build_parts(RunConfig& config) {
+  Parts parts;
+  const Split split = split_batch(config);
+  parts.micro_batch = split.micro_batch;
+  parts.passes = split.passes;
+  parts.device = runtime::choose_device(config.run.device());
+  const std::string& precision = config.train.precision();
+  // bf16 has given up float32's last bits already; TF32 makes the remaining products 8 times
+  // faster.
+  at::globalContext().setFloat32MatmulPrecision(precision == "bf16" ? "high" : "highest");
+
+  parts.corpus = data::open_corpus(config.data);
+  if (config.model.vocab_size() < parts.corpus.tokenizer->vocab_size()) {
+    config.model.vocab_size.fail(
+        fmt::format("expected at least the tokenizer's {} ids ({}), got {}",
+                    parts.corpus.tokenizer->vocab_size(), parts.corpus.folder.string(),
+                    config.model.vocab_size()));
+  }
+  const std::int64_t seq_len = config.data.seq_len();
+  parts.train = std::make_shared<data::WindowDataset>(parts.corpus.train, seq_len);
+  if (!parts.corpus.validation.empty()) {
+    parts.validation = std::make_shared<data::WindowDataset>(parts.corpus.validation, seq_len);
+  } else {
+    log::warn("{}: has no validation split, so nothing is evaluated and no checkpoint is the best",
+              parts.corpus.folder.string());
+  }
+
+  const auto seed = static_cast<std::uint64_t>(config.seed());
+  runtime::seed_everything(seed);
+  // Built on the CPU, so that a seed gives the same weights on every device.
+  parts.model = models::build(config.model, at::TensorOptions(runtime::parameter_dtype(precision)));
+  append_default_groups(config.optim, parameter_infos(*parts.model));
+  parts.model->to(parts.device);
+  parts.optimizer = make_optimizer(*parts.model, config.optim);
+
+  data::LoaderOptions options;
+  options.batch_size = parts.micro_batch;
+  options.seed = seed;
+  options.workers = config.data.workers();
+  options.pin_memory = parts.device.is_cuda();
+  parts.loader = std::make_unique<data::Loader>(parts.train, options);
+  return parts;
+}
+
+}  // namespace longconv::train

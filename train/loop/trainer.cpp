@@ -1,0 +1,146 @@
+#include "train/loop/trainer.h"
+
+#include "core/base/log.h"
+#include "core/runtime/device.h"
+#include "train/checkpoint/folder.h"
+#include "train/loop/locked_run.h"
+#include "train/loop/parts.h"
+#include "train/loop/step_window.h"
+#include "train/loop/training.h"
+#include "train/report/html.h"
+
+#include <ATen/Parallel.h>
+#include <c10/util/Exception.h>
+#include <fmt/format.h>
+#include <torch/version.h>
+
+#include <new>
+
+namespace longconv::train {
+namespace fs = std::filesystem;
+namespace {
+
+/// The checkpoint to go on from, or an empty path for a fresh start.
+fs::path choose_checkpoint(const RunConfig& config, const fs::path& own) {
+  const std::string& word = config.train.resume();
+  if (word == "never") {
+    if (!list_steps(own).empty()) {
+      config.train.resume.fail(fmt::format(
+          "expected a run folder without checkpoints for \"never\", but {} has some; name another "
+          "one with run.dir=..., or use \"auto\" to go on",
+          own.string()));
+    }
+    return {};
+  }
+  const fs::path newest = newest_whole(own);
+  if (word == "auto") return newest;
+
+  fs::path wanted = word;
+  if (fs::is_directory(wanted / "checkpoints")) wanted = newest_whole(wanted / "checkpoints");
+  if (const std::string damage = find_damage(wanted); !damage.empty()) {
+    throw CheckpointError(
+        fmt::format("train.resume = \"{}\": expected a whole checkpoint, but {}", word, damage));
+  }
+  wanted = fs::canonical(wanted);
+  if (newest.empty() || fs::canonical(newest) == wanted) return wanted;
+  if (wanted.parent_path() == fs::canonical(own)) {
+    config.train.resume.fail(fmt::format(
+        "the run folder already has later checkpoints ({}), which going back to {} would mix up; "
+        "name another folder with run.dir=...",
+        newest.filename().string(), wanted.filename().string()));
+  }
+  log::info("train.resume = \"{}\" was taken up before; going on from {}", word, newest.string());
+  return newest;
+}
+
+/// Bytes of weights, gradients and the optimiser's two moments.
+std::int64_t state_bytes(const models::Model& model) {
+  std::int64_t bytes = 0;
+  for (const at::Tensor& p : model.parameters()) {
+    bytes += static_cast<std::int64_t>(p.nbytes()) * (p.requires_grad() ? 4 : 1);
+  }
+  return bytes;
+}
+
+void announce(const RunConfig& config, const Parts& parts) {
+  std::int64_t parameters = 0;
+  for (const at::Tensor& p : parts.model->parameters()) parameters += p.numel();
+  log::info(
+      "model {}: {} parameters in {} groups, {} bytes with gradients and optimiser; {}, {} on {}",
+      config.model.family(), parameters, parts.optimizer->group_count(), state_bytes(*parts.model),
+      parts.corpus.tokenizer->describe(), config.train.precision(), parts.device.str());
+  log::info("{}: {} steps of {} windows x {} tokens ({} passes each); the corpus has {} windows",
+            config.data.task(), config.schedule.max_steps(), config.data.batch_size(),
+            config.data.seq_len(), parts.passes, parts.train->size());
+}
+
+/// One forward and backward pass; nothing is written.
+Outcome dry_run(const RunConfig& config, Parts& parts) {
+  parts.model->train();
+  StepWindow window;
+  const at::Tensor loss = accumulate_gradients(parts, config.train.precision());
+  const at::Tensor norm = clip_gradients(parts.optimizer->gradients(), config.optim.clip_norm());
+  window.add(1, loss, norm);
+  window.collect();
+  log::info("dry run: loss {:.4f}, gradient norm {:.3g}, {} bytes at the peak; nothing was written",
+            window.records().front().loss, window.records().front().grad_norm,
+            runtime::peak_memory(parts.device));
+  return {ExitCode::ok, config.run.dir(), 0, 0.0, 0.0};
+}
+
+Outcome train_in(const LockedRun& folder, RunConfig& config, const Launch& launch) {
+  const fs::path checkpoint = choose_checkpoint(config, folder.checkpoints());
+  Parts parts = build_parts(config);
+  Training training(config, parts, folder.path(), launch.progress);
+  if (!checkpoint.empty()) training.resume_from(checkpoint);
+
+  const fs::path report = folder.path() / "report.html";
+  if (training.finished()) {
+    const Outcome outcome = training.outcome(ExitCode::ok);
+    log::info(
+        "{}: this run is finished: step {}, validation loss {:.4f}; raise schedule.max_steps to "
+        "go on, or name another run.dir",
+        folder.path().string(), outcome.step, outcome.validation_loss);
+    if (!fs::exists(report)) write_html_report({folder.path()}, report);
+    return outcome;
+  }
+  folder.describe(config, launch, *parts.corpus.tokenizer,
+                  {{"device", parts.device.str()},
+                   {"libtorch", TORCH_VERSION},
+                   {"threads", std::to_string(at::get_num_threads())},
+                   {"corpus_fingerprint", parts.corpus.fingerprint}});
+  announce(config, parts);
+  if (!checkpoint.empty()) log::info("going on from {}", checkpoint.string());
+
+  const Outcome outcome = training.run();
+  if (outcome.code == ExitCode::ok) {
+    write_html_report({folder.path()}, report);
+    log::info("finished in {}: validation loss {:.4f}, best {:.4f}", folder.path().string(),
+              outcome.validation_loss, outcome.best_validation_loss);
+  }
+  return outcome;
+}
+
+}  // namespace
+
+Outcome train(RunConfig& config, const Launch& launch) {
+  resolve_keys(config, launch.config_path);
+  const char* const advice =
+      "the batch does not fit; make data.micro_batch smaller (gradients are then accumulated, the "
+      "result stays the same), or use train.precision = \"bf16\"";
+  try {
+    if (launch.dry_run) {
+      Parts parts = build_parts(config);
+      announce(config, parts);
+      return dry_run(config, parts);
+    }
+    const LockedRun folder(config.run.dir());
+    return train_in(folder, config, launch);
+  } catch (const c10::OutOfMemoryError& e) {
+    throw MemoryError(fmt::format("out of memory: {}: {}", advice, e.what_without_backtrace()));
+  } catch (const std::bad_alloc&) {
+    throw MemoryError(fmt::format("out of memory: {}", advice));
+  }
+}
+
+}  // namespace longconv::train

@@ -1,0 +1,135 @@
+#include "train/report/results.h"
+
+#include "core/files/atomic_file.h"
+#include "train/report/markup.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace longconv::train {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// The one list of keys: called with a writer and with a reader.
+template <class Result, class Field>
+void each_field(Result& result, Field field) {
+  field("task", result.task);
+  field("model", result.model);
+  field("checkpoint", result.checkpoint);
+  field("checkpoint_sha256", result.checkpoint_sha256);
+  field("step", result.step);
+  field("data", result.data);
+  field("data_fingerprint", result.data_fingerprint);
+  field("split", result.split);
+  field("loss", result.loss);
+  field("perplexity", result.perplexity);
+  field("bits_per_byte", result.bits_per_byte);
+  field("tokens", result.tokens);
+  field("bytes", result.bytes);
+  field("seq_len", result.seq_len);
+  field("overlap", result.overlap);
+  field("precision", result.precision);
+  field("time", result.time);
+}
+
+template <class Ngram, class Field>
+void each_ngram_field(Ngram& ngram, Field field) {
+  field("unit", ngram.unit);
+  field("order", ngram.order);
+  field("bits_per_byte", ngram.bits_per_byte);
+  field("bits_per_unit", ngram.bits_per_unit);
+}
+
+auto writer(Json& json) {
+  return [&json](const char* key, const auto& value) { json[key] = value; };
+}
+
+template <class T>
+void read(const Json& json, const std::string& place, T& value) {
+  if constexpr (std::is_same_v<T, std::string>) {
+    if (!json.is_string()) throw DataError(place + ": expected a string, got " + json.dump());
+  } else if constexpr (std::is_integral_v<T>) {
+    if (!json.is_number_integer())
+      throw DataError(place + ": expected an integer, got " + json.dump());
+  } else {
+    if (json.is_null()) {  // JSON has no infinity: an overflowed perplexity
+      value = std::numeric_limits<T>::infinity();
+      return;
+    }
+    if (!json.is_number()) throw DataError(place + ": expected a number, got " + json.dump());
+  }
+  value = json.get<T>();
+}
+
+auto reader(const Json& json, const std::string& place) {
+  return [&json, place](const char* key, auto& value) {
+    if (!json.is_object() || !json.contains(key)) {
+      throw DataError(
+          fmt::format("{}: no key \"{}\"; expected a result of `longconv eval`, "
+                      "run it again",
+                      place, key));
+    }
+    read(json.at(key), place + ": " + key, value);
+  };
+}
+
+}  // namespace
+
+std::string to_json(const EvaluationResult& result) {
+  Json json;
+  each_field(result, writer(json));
+  if (result.time.empty()) json["time"] = utc_time();
+  json["ngrams"] = Json::array();
+  for (const NgramResult& ngram : result.ngrams) {
+    Json row;
+    each_ngram_field(ngram, writer(row));
+    json["ngrams"].push_back(std::move(row));
+  }
+  json["config"] = result.config;
+  // A path need not be UTF-8; it must not keep the result from being written.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+void write_result(const std::filesystem::path& path, const EvaluationResult& result) {
+  if (path.has_parent_path()) files::create_folders(path.parent_path());
+  files::write_atomic(path, to_json(result));
+}
+
+EvaluationResult read_result(const std::filesystem::path& path) {
+  Json json;
+  try {
+    json = Json::parse(files::read_text(path));
+  } catch (const Json::exception& error) {
+    throw DataError(
+        fmt::format("{}: expected a JSON object, got something else ({}); run "
+                    "`longconv eval` again",
+                    path.string(), error.what()));
+  }
+  EvaluationResult result;
+  const auto field = reader(json, path.string());
+  each_field(result, field);
+  field("config", result.config);
+  if (!json.contains("ngrams") || !json["ngrams"].is_array()) {
+    throw DataError(path.string() + ": ngrams: expected a list, run `longconv eval` again");
+  }
+  for (const Json& row : json["ngrams"]) {
+    NgramResult ngram;
+    each_ngram_field(ngram, reader(row, path.string() + ": ngrams"));
+    result.ngrams.push_back(std::move(ngram));
+  }
+  return result;
+}
+
+const NgramResult* best_ngram(const std::vector<NgramResult>& ngrams) {
+  const auto best = std::min_element(
+      ngrams.begin(), ngrams.end(),
+      [](const NgramResult& a, const NgramResult& b) { return a.bits_per_byte < b.bits_per_byte; });
+  return best == ngrams.end() ? nullptr : &*best;
+}
+
+}  // namespace longconv::train

@@ -1,0 +1,47 @@
+// results/<task>.json of a run: what an evaluation measured, of which weights, on which data.
+#pragma once
+
+#include "train/evaluation/ngram.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace longconv::train {
+
+struct EvaluationResult {
+  std::string task = "perplexity";
+  std::string model;              ///< path as given
+  std::string checkpoint;         ///< folder of the weights
+  std::string checkpoint_sha256;  ///< hex, of model.safetensors
+  std::int64_t step = 0;          ///< optimiser steps of the checkpoint; 0 = unknown
+  std::string data;               ///< corpus folder
+  std::string data_fingerprint;   ///< hex (data::Corpus::fingerprint)
+  std::string split = "validation";
+  double loss = 0.0;           ///< nats per token
+  double perplexity = 0.0;     ///< exp(loss)
+  double bits_per_byte = 0.0;  ///< per UTF-8 byte of the split's text
+  std::int64_t tokens = 0;     ///< predicted
+  std::int64_t bytes = 0;      ///< of the split's text
+  std::int64_t seq_len = 0;    ///< window, tokens
+  std::int64_t overlap = 0;    ///< tokens of context shared by neighbouring windows
+  std::string precision = "float32";
+  std::string config;  ///< the resolved configuration, as TOML text
+  std::string time;    ///< ISO 8601, UTC; empty = write_result() takes the present
+  std::vector<NgramResult> ngrams;
+};
+
+/// The result as indented JSON with a final newline; numbers round-trip exactly.
+std::string to_json(const EvaluationResult& result);
+
+/// Writes it atomically, creating the folder. Throws EnvironmentError.
+void write_result(const std::filesystem::path& path, const EvaluationResult& result);
+
+/// Throws DataError naming the path and the key that is missing or of another type.
+EvaluationResult read_result(const std::filesystem::path& path);
+
+/// The n-gram with the fewest bits per byte, or nullptr if there is none.
+const NgramResult* best_ngram(const std::vector<NgramResult>& ngrams);
+
+}  // namespace longconv::train
