@@ -1,9 +1,74 @@
-// longconv bench: which measurement.
+// longconv bench: the long convolution's rows at any shapes, or a model's whole steps.
 #include "apps/bench_model.h"
 #include "apps/commands.h"
+#include "apps/print_facts.h"
+#include "bench/core/long_conv_bench.h"
+#include "core/base/check.h"
+#include "core/base/log.h"
+#include "core/runtime/device.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <map>
+#include <string>
 
 namespace longconv::apps {
+namespace {
 
-ExitCode bench(const BenchOptions& options) { return bench_model(options); }
+using nlohmann::ordered_json;
+
+c10::ScalarType scalar_type(const std::string& word) {
+  const std::map<std::string, c10::ScalarType> types{{"float64", c10::kDouble},
+                                                     {"float32", c10::kFloat},
+                                                     {"bf16", c10::kBFloat16},
+                                                     {"fp16", c10::kHalf}};
+  const auto found = types.find(word);
+  LONGCONV_CHECK(found != types.end(), UsageError,
+                 "--dtype {}: expected float64, float32, bf16 or fp16", word);
+  return found->second;
+}
+
+ordered_json to_json(const bench::ConvTiming& t) {
+  return {{"length", t.length},
+          {"row", t.row},
+          {"chosen", t.chosen},
+          {"forward_ms", t.forward_ms},
+          {"forward_floor_ms", t.forward_floor_ms},
+          {"forward_gbps", t.forward_gbps},
+          {"backward_ms", t.backward_ms},
+          {"backward_floor_ms", t.backward_floor_ms},
+          {"backward_gbps", t.backward_gbps},
+          {"relative_error", t.relative_error},
+          {"relative_gradient_error", t.relative_gradient_error}};
+}
+
+ExitCode bench_conv(const BenchOptions& options) {
+  bench::ConvBenchOptions how;
+  if (!options.lengths.empty()) how.lengths = options.lengths;
+  how.batch = options.batch;
+  how.channels = options.channels;
+  how.device = runtime::choose_device(options.device);
+  how.dtype = scalar_type(options.dtype);
+  how.repeats = options.repeats;
+  how.gated = options.gated;
+  log::info("timing the long convolution on {}: {} sequences, {} channels, {}{}", how.device.str(),
+            how.batch, how.channels, options.dtype, how.gated ? ", gated" : "");
+  const std::vector<bench::ConvTiming> timings = bench::bench_long_conv(how);
+  ordered_json result{{"device", how.device.str()}, {"batch", how.batch},
+                      {"channels", how.channels},   {"dtype", options.dtype},
+                      {"gated", how.gated},         {"repeats", how.repeats}};
+  if (!timings.empty()) result["copy_gbps"] = timings.front().copy_gbps;
+  result["timings"] = ordered_json::array();
+  for (const bench::ConvTiming& timing : timings) result["timings"].push_back(to_json(timing));
+  print_result(result.dump(2), options.json);
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+ExitCode bench(const BenchOptions& options) {
+  return options.what == "conv" ? bench_conv(options) : bench_model(options);
+}
 
 }  // namespace longconv::apps

@@ -3,9 +3,10 @@
 
 #include "apps/model_place.h"
 #include "apps/print_facts.h"
+#include "bench/core/long_conv_bench.h"
+#include "bench/timing.h"
 #include "core/base/check.h"
 #include "core/base/log.h"
-#include "core/ops/long_conv.h"
 #include "core/runtime/device.h"
 #include "models/cost/cost.h"
 #include "train/loop/parts.h"
@@ -15,7 +16,6 @@
 #define AT_PER_OPERATOR_HEADERS
 #include <ATen/Context.h>
 #include <ATen/ops/randint.h>
-#include <ATen/ops/randn.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -50,51 +50,39 @@ class RandomIds final : public data::Dataset {
   at::Tensor ids_;
 };
 
-/// Milliseconds of each of `repeats` calls, ascending; the device is idle before and after each.
+/// Milliseconds of each of `repeats` calls, ascending.
 std::vector<double> time_calls(std::int64_t repeats, c10::Device device,
                                const std::function<void()>& call) {
   for (int i = 0; i < kWarmUp; ++i) call();
+  bench::Stopwatch watch(device);
   std::vector<double> times;
   for (std::int64_t i = 0; i < repeats; ++i) {
-    runtime::synchronize(device);
-    const auto begin = std::chrono::steady_clock::now();
+    watch.start();
     call();
-    runtime::synchronize(device);
-    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
-    times.push_back(took.count());
+    times.push_back(watch.stop_ms());
   }
   std::sort(times.begin(), times.end());
   return times;
 }
 
-/// One gated convolution of the model's mixer, forward and backward, as hyena_operator.cpp calls
-/// it.
-std::vector<double> time_convolution(const train::RunConfig& config, const train::Parts& parts,
-                                     std::int64_t repeats) {
-  const bool low = config.train.precision() == "bf16";
-  const c10::ScalarType wide = runtime::parameter_dtype(config.train.precision());
-  const auto options = at::TensorOptions().device(parts.device);
-  const auto leaf = [&](std::vector<std::int64_t> shape, c10::ScalarType dtype) {
-    return at::randn(shape, options.dtype(dtype)).requires_grad_(true);
-  };
-  const std::int64_t channels = config.model.d_model();
-  const std::int64_t length = config.data.seq_len();
-  const c10::ScalarType dtype = low ? at::kBFloat16 : wide;
-  const std::vector<std::int64_t> shape{parts.micro_batch, channels, length};
-  ops::LongConvInputs inputs;
-  inputs.u = leaf(shape, dtype);
-  inputs.k = leaf({channels, length}, wide);
-  inputs.skip = leaf({channels}, wide);
-  inputs.gate_in = leaf(shape, dtype);
-  inputs.gate_out = leaf(shape, dtype);
-  const at::Tensor gradient = at::randn(shape, options.dtype(dtype));
-  return time_calls(repeats, parts.device, [&] {
-    ops::long_conv(inputs, ops::ConvMode::causal).backward(gradient);
-    for (at::Tensor* tensor :
-         {&inputs.u, &inputs.k, &*inputs.skip, &*inputs.gate_in, &*inputs.gate_out}) {
-      tensor->mutable_grad().reset();
-    }
-  });
+/// Forward and backward of one gated convolution of the model's mixer, in milliseconds.
+double time_convolution(const train::RunConfig& config, const train::Parts& parts,
+                        std::int64_t repeats) {
+  bench::ConvBenchOptions how;
+  how.lengths = {config.data.seq_len()};
+  how.batch = parts.micro_batch;
+  how.channels = config.model.d_model();
+  how.device = parts.device;
+  how.dtype = config.train.precision() == "bf16"
+                  ? c10::kBFloat16
+                  : runtime::parameter_dtype(config.train.precision());
+  how.repeats = repeats;
+  how.gated = true;
+  double chosen_ms = 0.0;
+  for (const bench::ConvTiming& timing : bench::bench_long_conv(how)) {
+    if (timing.chosen) chosen_ms = timing.forward_ms + timing.backward_ms;
+  }
+  return chosen_ms;
 }
 
 train::Parts build_parts(train::RunConfig& config, c10::Device device) {
@@ -148,13 +136,13 @@ ExitCode bench_model(const BenchOptions& options) {
     parts.optimizer->zero_grad();
   });
   const std::uint64_t memory = runtime::peak_memory(device);  // before the next measurement
-  const std::vector<double> convolution = time_convolution(config, parts, options.repeats);
+  const double one_ms = time_convolution(config, parts, options.repeats);
 
   const std::int64_t mixers =
       config.model.n_layers() - static_cast<std::int64_t>(config.model.attention.layers().size());
   const std::int64_t calls = mixers * (config.model.order() - 1) * parts.passes;
   const double step_ms = steps[steps.size() / 2];
-  const double convolution_ms = convolution[convolution.size() / 2] * static_cast<double>(calls);
+  const double convolution_ms = one_ms * static_cast<double>(calls);
   const std::int64_t tokens = parts.micro_batch * parts.passes * config.data.seq_len();
   const models::Cost cost = models::cost(config.model);
   const double tokens_per_s = 1e3 * static_cast<double>(tokens) / step_ms;
@@ -176,12 +164,7 @@ ExitCode bench_model(const BenchOptions& options) {
       {"convolutions_per_step", calls},
       {"convolution_ms", convolution_ms},
       {"convolution_share", convolution_ms / step_ms}};
-  const std::string text = result.dump(2);
-  if (options.json) {
-    fmt::print("{}\n", text);
-  } else {
-    print_facts(text);
-  }
+  print_result(result.dump(2), options.json);
   return ExitCode::ok;
 }
 

@@ -55,7 +55,7 @@ void add_overrides(CLI::App* app, std::vector<std::string>& overrides) {
   app->add_option("overrides", overrides, kOverridesHelp)->type_name("KEY=VALUE")->check(kOverride);
 }
 
-void add_train(CLI::App& program, Action& action) {
+void add_train(CLI::App& program, log::Format format, Action& action) {
   CLI::App* app = command(program, "train", "Train a model from one TOML file, or resume its run",
                           R"(Examples:
   longconv train configs/smoke/tiny.toml
@@ -66,6 +66,7 @@ A run that was stopped goes on where it was when the same command is given again
 (train.resume). Ctrl-C and SIGTERM save a checkpoint first and end with code 75.
 All keys with their help: longconv train CONFIG --print-config)");
   auto options = std::make_shared<TrainOptions>();
+  options->progress = format == log::Format::text;
   app->add_option("config", options->config, "Configuration of the run")
       ->type_name("TOML")
       ->required();
@@ -282,6 +283,7 @@ void add_bench(CLI::App& program, Action& action) {
   conv->add_option("--dtype", options->dtype, "Of input and output")
       ->type_name("DTYPE")
       ->check(CLI::IsMember({"float64", "float32", "bf16", "fp16"}));
+  conv->add_flag("--gated", options->gated, "With both gates, as Hyena uses it");
 
   CLI::App* model = command(*app, "model", "Time training steps of a configuration on random ids",
                             R"(Examples:
@@ -410,7 +412,7 @@ Exit codes: 0 ok, 1 a bug of longconv, 2 usage, 3 configuration, 4 data, 5 check
 
 A first run: longconv train configs/smoke/tiny.toml)");
   Action action;
-  add_train(program, action);
+  add_train(program, format, action);
   add_eval(program, action);
   add_generate(program, action);
   add_data(program, action);

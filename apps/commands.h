@@ -18,6 +18,7 @@ struct TrainOptions {
   std::vector<std::string> overrides;  ///< key.sub=value
   bool print_config = false;
   bool dry_run = false;  ///< build everything, run one step's shapes, write nothing
+  bool progress = true;  ///< a progress bar where stderr is a terminal; not among JSON lines
 };
 ExitCode train(const TrainOptions& options);
 
@@ -66,6 +67,7 @@ struct BenchOptions {
   std::string dtype = "bf16";
   std::string device = "auto";
   std::int64_t repeats = 20;
+  bool gated = false;  ///< conv: with both gates, as Hyena uses it
   bool json = false;
 };
 ExitCode bench(const BenchOptions& options);

@@ -192,11 +192,7 @@ ExitCode data_tokenizer(const DataTokenizerOptions& options) {
 
 ExitCode data_inspect(const DataInspectOptions& options) {
   const std::string facts = data::inspect_data(options.path, {options.samples, options.verify});
-  if (options.json) {
-    fmt::print("{}\n", facts);
-  } else {
-    print_facts(facts);
-  }
+  print_result(facts, options.json);
   return ExitCode::ok;
 }
 

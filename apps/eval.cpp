@@ -46,7 +46,7 @@ train::PerplexityOptions perplexity_options(const EvalOptions& options,
   const std::int64_t micro = config.data.micro_batch();
   out.batch = micro > 0 ? micro : config.data.batch_size() / config.train.accumulate();
   out.batch = std::max<std::int64_t>(out.batch, 1);
-  out.max_batches = config.train.eval_batches();
+  out.max_batches = 0;  // the whole split, whatever train.eval_batches spares during training
   out.precision = config.train.precision();
   out.device = device;
   return out;

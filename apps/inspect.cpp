@@ -169,12 +169,7 @@ ExitCode inspect(const InspectOptions& options) {
                     "folder of a run, checkpoint, model or corpus, got a file \"{}\"",
                     options.path, path.filename().string()));
   }
-  const std::string text = result.dump(2, ' ', false, ordered_json::error_handler_t::replace);
-  if (options.json) {
-    fmt::print("{}\n", text);
-  } else {
-    print_facts(text);
-  }
+  print_result(result.dump(2, ' ', false, ordered_json::error_handler_t::replace), options.json);
   return ExitCode::ok;
 }
 

@@ -161,7 +161,9 @@ Cpu find_cpu() {
   cpu.quota = cgroup_cores();
 #if defined(__x86_64__)
   const auto add = [&](bool has, const char* name) {
-    if (has) cpu.features += (cpu.features.empty() ? "" : " ") + std::string(name);
+    if (!has) return;
+    if (!cpu.features.empty()) cpu.features += ' ';
+    cpu.features += name;
   };
   add(__builtin_cpu_supports("sse4.2") != 0, "sse4.2");
   add(__builtin_cpu_supports("avx2") != 0, "avx2");

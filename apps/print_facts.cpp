@@ -59,4 +59,12 @@ void print_object(const ordered_json& object, int indent) {
 
 void print_facts(std::string_view json) { print_object(ordered_json::parse(json), 0); }
 
+void print_result(std::string_view json, bool as_json) {
+  if (as_json) {
+    fmt::print("{}\n", json);
+  } else {
+    print_facts(json);
+  }
+}
+
 }  // namespace longconv::apps

@@ -9,4 +9,7 @@ namespace longconv::apps {
 /// indented, a list of objects as a table with their keys as its head.
 void print_facts(std::string_view json);
 
+/// A command's result on stdout: the JSON itself where `as_json`, else its facts.
+void print_result(std::string_view json, bool as_json);
+
 }  // namespace longconv::apps

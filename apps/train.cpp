@@ -1,5 +1,6 @@
 // longconv train: one TOML file to one trained model.
 #include "apps/commands.h"
+#include "apps/version.h"
 #include "core/base/log.h"
 #include "core/files/atomic_file.h"
 #include "train/loop/trainer.h"
@@ -46,6 +47,9 @@ ExitCode train(const TrainOptions& options) {
   launch.config_text = files::read_text(options.config);
   launch.overrides = options.overrides;
   launch.dry_run = options.dry_run;
+  launch.progress = options.progress;
+  const Version built = version();
+  launch.program = fmt::format("longconv {}, commit {}", built.version, built.commit);
   const train::Outcome outcome = train::train(config, launch);
   if (options.dry_run) {
     fmt::print("ok: {} can be trained\n", options.config);

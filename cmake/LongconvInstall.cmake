@@ -5,7 +5,8 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 get_property(_libraries GLOBAL PROPERTY LONGCONV_LIBRARIES)
-list(REMOVE_ITEM _libraries longconv_reference) # the tests' plain-loop twins
+# The plain-loop twins and the timing loop serve our own tests and programs.
+list(REMOVE_ITEM _libraries longconv_reference longconv_bench_timing)
 set(_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/longconv")
 
 # The installed program finds LibTorch where it lay at link time.

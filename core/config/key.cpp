@@ -23,22 +23,22 @@ template <class T>
 struct Words;
 template <>
 struct Words<bool> {
-  static constexpr const char* one = "true or false";
+  static constexpr const char* kOne = "true or false";
 };
 template <>
 struct Words<std::int64_t> {
-  static constexpr const char* one = "an integer";
-  static constexpr const char* many = "integers";
+  static constexpr const char* kOne = "an integer";
+  static constexpr const char* kMany = "integers";
 };
 template <>
 struct Words<double> {
-  static constexpr const char* one = "a number";
-  static constexpr const char* many = "numbers";
+  static constexpr const char* kOne = "a number";
+  static constexpr const char* kMany = "numbers";
 };
 template <>
 struct Words<std::string> {
-  static constexpr const char* one = "a string";
-  static constexpr const char* many = "strings";
+  static constexpr const char* kOne = "a string";
+  static constexpr const char* kMany = "strings";
 };
 template <class T>
 struct Words<std::vector<T>> {};
@@ -102,6 +102,7 @@ template <class T>
 std::string text_of(const T& value) {
   if constexpr (IsVector<T>::value) {
     std::vector<std::string> items;
+    items.reserve(value.size());
     for (const auto& item : value) items.push_back(toml_text(item));
     return fmt::format("[{}]", fmt::join(items, ", "));
   } else {
@@ -136,12 +137,12 @@ std::string hint(const Value& value, const std::string& path, const Origin& orig
 template <class T>
 std::string Key<T>::expected() const {
   if constexpr (IsVector<T>::value) {
-    const char* many = Words<typename T::value_type>::many;
+    const char* many = Words<typename T::value_type>::kMany;
     return fmt::format("an array of {}{}{}", many, rule_.words.empty() ? "" : " ", rule_.words);
   } else if constexpr (std::is_same_v<T, std::string>) {
-    return rule_.words.empty() ? Words<T>::one : rule_.words;  // `one of "a", "b"` says it all
+    return rule_.words.empty() ? Words<T>::kOne : rule_.words;  // `one of "a", "b"` says it all
   } else {
-    return fmt::format("{}{}{}", Words<T>::one, rule_.words.empty() ? "" : " ", rule_.words);
+    return fmt::format("{}{}{}", Words<T>::kOne, rule_.words.empty() ? "" : " ", rule_.words);
   }
 }
 

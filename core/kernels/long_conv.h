@@ -74,13 +74,27 @@ struct LongConvVariant {
   std::int64_t best_taps;   ///< min(K, L) up to which it is also the fastest choice (measured)
   void (*forward)(const LongConvArgs& args, Stream stream);
   void (*backward)(const LongConvGradArgs& args, Stream stream);
+  bool only_causal = false;      ///< takes no other mode
+  bool only_one_filter = false;  ///< takes C = 1 only
 };
+
+/// What a variant is chosen by: never the batch, so that a row's bits do not depend on its company.
+struct LongConvShape {
+  Device device = Device::cpu;
+  Dtype dtype = Dtype::f32;
+  std::int64_t length = 0;
+  std::int64_t taps = 0;
+  std::int64_t filters = 1;
+  ConvMode mode = ConvMode::causal;
+};
+
+/// Whether the variant can run such a call at all.
+bool takes(const LongConvVariant& variant, const LongConvShape& shape);
 
 /// The table, best first. Tests and benchmarks walk it too.
 std::span<const LongConvVariant> long_conv_variants();
 
 /// The first variant that is the right choice for such a call, or nullptr.
-const LongConvVariant* find_long_conv(Device device, Dtype dtype, std::int64_t length,
-                                      std::int64_t taps);
+const LongConvVariant* find_long_conv(const LongConvShape& shape);
 
 }  // namespace longconv::kernels

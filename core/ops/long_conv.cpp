@@ -255,9 +255,13 @@ at::Tensor run(const LongConvRow& row, const LongConvInputs& in, ConvMode mode) 
                                  &row);
 }
 
-const LongConvRow& choose(const LongConvInputs& in) {
-  const kernels::LongConvVariant* variant = kernels::find_long_conv(
-      device_of(in.u, kOp), dtype_of(in.u, kOp, "u"), in.u.size(2), in.k.size(-1));
+kernels::LongConvShape shape_of(const LongConvInputs& in, ConvMode mode) {
+  return {device_of(in.u, kOp), dtype_of(in.u, kOp, "u"),           in.u.size(2),
+          in.k.size(-1),        in.k.dim() == 3 ? in.k.size(0) : 1, mode};
+}
+
+const LongConvRow& choose(const LongConvInputs& in, ConvMode mode) {
+  const kernels::LongConvVariant* variant = kernels::find_long_conv(shape_of(in, mode));
   const std::span<const LongConvRow> rows = long_conv_rows();
   for (const LongConvRow& row : rows) {
     if (row.variant == variant) {
@@ -269,9 +273,8 @@ const LongConvRow& choose(const LongConvInputs& in) {
 
 }  // namespace
 
-bool LongConvRow::takes(Device device, Dtype dtype, std::int64_t length) const {
-  return variant == nullptr ||
-         (variant->device == device && variant->dtype == dtype && length <= variant->max_length);
+bool LongConvRow::takes(const kernels::LongConvShape& shape) const {
+  return variant == nullptr || kernels::takes(*variant, shape);
 }
 
 std::span<const LongConvRow> long_conv_rows() {
@@ -288,12 +291,12 @@ std::span<const LongConvRow> long_conv_rows() {
 
 const LongConvRow& choose_long_conv_row(const LongConvInputs& inputs, ConvMode mode) {
   check(inputs, mode);
-  return choose(inputs);
+  return choose(inputs, mode);
 }
 
 at::Tensor long_conv(const LongConvInputs& inputs, ConvMode mode) {
   check(inputs, mode);
-  const LongConvRow& row = choose(inputs);
+  const LongConvRow& row = choose(inputs, mode);
   if (row.variant == nullptr) {
     say_fallback_once(inputs);
   }
@@ -302,9 +305,9 @@ at::Tensor long_conv(const LongConvInputs& inputs, ConvMode mode) {
 
 at::Tensor long_conv_with(const LongConvRow& row, const LongConvInputs& inputs, ConvMode mode) {
   check(inputs, mode);
-  LONGCONV_CHECK(
-      row.takes(device_of(inputs.u, kOp), dtype_of(inputs.u, kOp, "u"), inputs.u.size(2)),
-      UnsupportedError, "{}: row {} does not take u {}", kOp, row.name, describe(inputs.u));
+  LONGCONV_CHECK(row.takes(shape_of(inputs, mode)), UnsupportedError,
+                 "{}: row {} does not take u {} with k {} in this mode", kOp, row.name,
+                 describe(inputs.u), describe(inputs.k));
   return run(row, inputs, mode);
 }
 

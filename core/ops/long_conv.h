@@ -41,8 +41,8 @@ at::Tensor long_conv(const LongConvInputs& inputs, ConvMode mode);
 struct LongConvRow {
   const char* name;
   const kernels::LongConvVariant* variant;
-  /// Whether it can run such a call at all (any device, dtype, length for torch_fft).
-  [[nodiscard]] bool takes(Device device, Dtype dtype, std::int64_t length) const;
+  /// Whether it can run such a call at all; torch_fft can run every call.
+  [[nodiscard]] bool takes(const kernels::LongConvShape& shape) const;
 };
 
 /// The rows long_conv() chooses from, best first. Tests and benchmarks walk them.

@@ -19,6 +19,7 @@ namespace longconv::ops::fft {
 namespace {
 
 // ATen's codes for the normalisation of _fft_r2c and _fft_c2r.
+// (Their dimensions must be counted from the front.)
 constexpr std::int64_t kNoNorm = 0;
 constexpr std::int64_t kByLength = 2;
 
@@ -49,7 +50,7 @@ Layout layout_of(const Problem& p) {
 }
 
 at::Tensor inverse(const at::Tensor& spectrum, std::int64_t size, std::int64_t norm) {
-  return at::_fft_c2r(spectrum, {-1}, norm, size);
+  return at::_fft_c2r(spectrum, {spectrum.dim() - 1}, norm, size);
 }
 
 /// rfft of gate * x, padded to `size`: (B, H, size/2+1) in wide precision.
@@ -78,7 +79,7 @@ at::Tensor spectrum_of(const at::Tensor& x, const at::Tensor& gate, std::int64_t
       padded.narrow(-1, length, size - length).zero_();
     }
   }
-  return at::_fft_r2c(padded, {-1}, kNoNorm, /*onesided=*/true);
+  return at::_fft_r2c(padded, {padded.dim() - 1}, kNoNorm, /*onesided=*/true);
 }
 
 /// gate * x in `type`, contiguous: the pass that also drops the transform's padding.
@@ -148,7 +149,8 @@ at::Tensor filter_spectrum(const Problem& p) {
   if (reverse_count > 0) {
     parts.push_back(p.k_reverse.narrow(-1, reverse_first, reverse_count).flip(-1));
   }
-  return at::_fft_r2c(at::cat(parts, -1), {-1}, kByLength, /*onesided=*/true);
+  const at::Tensor filter = at::cat(parts, -1);
+  return at::_fft_r2c(filter, {filter.dim() - 1}, kByLength, /*onesided=*/true);
 }
 
 at::Tensor forward(const Problem& p, const at::Tensor& spectrum) {

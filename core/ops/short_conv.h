@@ -18,7 +18,8 @@ namespace longconv::ops {
 
 /// u (B, C, L) contiguous or a transposed view of (B, L, C): f64, f32, bf16 or f16; w (C, K),
 /// 1 <= K <= 8, and bias (C) in float32 (float64 with f64 u). Returns (B, C, L) contiguous in u's
-/// dtype, sums in float32 or wider. The gradient of u comes in u's layout. Differentiable (twice).
+/// dtype, sums in float32 or wider. Kernels give the gradient of u in u's layout. Differentiable
+/// (twice).
 /// Throws ShapeError.
 at::Tensor short_conv(const at::Tensor& u, const at::Tensor& w,
                       const std::optional<at::Tensor>& bias);

@@ -6,11 +6,9 @@
 #include "core/files/hash.h"
 #include "data/formats/token_shard.h"
 #include "data/tasks/corpus_sources.h"
+#include "data/tasks/temporary_folder.h"
 #include "data/tokenizers/sentencepiece.h"
 #include "data/tokenizers/tokenizer.h"
-
-#include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -32,45 +30,6 @@ constexpr std::int64_t kTokenizerTextBytes = std::int64_t{1} << 30;
 // A block of documents is read while the one before is encoded: enough to keep every core busy.
 constexpr std::size_t kBlockBytes = std::size_t{32} << 20;
 constexpr std::size_t kBlockDocuments = 8192;
-
-/// "<out>.tmp-<pid>", removed again unless it was renamed.
-class TemporaryFolder {
- public:
-  explicit TemporaryFolder(const fs::path& out)
-      : path_(fmt::format("{}.tmp-{}", out.string(), ::getpid())) {
-    remove_abandoned(out);
-    std::error_code error;
-    fs::remove_all(path_, error);
-  }
-  ~TemporaryFolder() {
-    std::error_code error;
-    fs::remove_all(path_, error);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  [[nodiscard]] const fs::path& path() const { return path_; }
-
- private:
-  /// What a killed process of ours left behind: its number is in the name.
-  static void remove_abandoned(const fs::path& out) {
-    const std::string prefix = out.filename().string() + ".tmp-";
-    std::error_code error;
-    for (fs::directory_iterator entry(out.parent_path(), error), end; !error && entry != end;
-         entry.increment(error)) {
-      const std::string name = entry->path().filename().string();
-      if (!name.starts_with(prefix)) continue;
-      pid_t owner = 0;
-      const char* last = name.data() + name.size();
-      const auto [stop, failed] = std::from_chars(name.data() + prefix.size(), last, owner);
-      if (failed != std::errc() || stop != last || owner <= 0) continue;
-      if (::kill(owner, 0) == 0 || errno != ESRCH) continue;
-      log::info("{}: left by a process that was killed; removed", entry->path().string());
-      std::error_code ignored;
-      fs::remove_all(entry->path(), ignored);
-    }
-  }
-  fs::path path_;
-};
 
 struct Training {
   std::string model;

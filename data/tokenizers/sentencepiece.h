@@ -21,6 +21,9 @@
 
 namespace longconv::data {
 
+/// SentencePiece's sign for a space inside its pieces, U+2581.
+inline constexpr std::string_view kSpaceSign = "\xE2\x96\x81";
+
 struct SentencePieceOptions {
   std::string model = "unigram";  ///< "unigram", "bpe" or "char"
   std::int64_t vocab_size =
@@ -39,6 +42,10 @@ std::shared_ptr<const Tokenizer> train_sentencepiece(const SentencePieceOptions&
 /// The same from one text.
 std::shared_ptr<const Tokenizer> train_sentencepiece(const SentencePieceOptions& options,
                                                      std::string_view text);
+
+/// From the bytes of a model; `where` begins the message if they are none. Throws DataError.
+std::shared_ptr<const Tokenizer> sentencepiece_from_model(std::string model,
+                                                          const std::string& where);
 
 /// Reads a *.model file. Throws DataError.
 std::shared_ptr<const Tokenizer> open_sentencepiece(const std::filesystem::path& path);

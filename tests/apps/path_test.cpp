@@ -35,6 +35,8 @@ TEST(Path, PrepareDescribesTheCorpus) {
   const json result = parse_result(world.prepared());
   EXPECT_TRUE(result.is_object());
   EXPECT_TRUE(fs::exists(world.bytes() / "manifest.json"));
+  EXPECT_EQ(world.pieces_prepared().code, 0) << world.pieces_prepared().err;
+  EXPECT_THAT(world.pieces_prepared().out, HasSubstr("300 ids"));
   const json shown = parse_result(run({"inspect", world.bytes().string(), "--json"}));
   EXPECT_TRUE(shown.is_object());
 }
@@ -52,6 +54,8 @@ TEST(Path, TrainPrintsOneResultLineAndSaysWhatNext) {
         "report.html", "checkpoints/latest/COMPLETE", "checkpoints/best/COMPLETE"}) {
     EXPECT_TRUE(fs::exists(world.run() / name)) << name;
   }
+  EXPECT_THAT(json::parse(read(world.run() / "environment.json")).at("program").get<std::string>(),
+              StartsWith("longconv 0."));
 }
 
 TEST(Path, PrintConfigIsIdempotentAndHasTheOverrides) {

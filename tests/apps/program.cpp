@@ -24,7 +24,7 @@ std::string program() { return std::string(LONGCONV_BINARY_DIR) + "/bin/longconv
 fs::path make_folder() {
   std::string name = ::testing::TempDir() + "/longconv-apps-XXXXXX";
   if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed: " + name);
-  return name;
+  return fs::canonical(name);
 }
 
 void set_environment(const std::map<std::string, std::string>& environment) {
@@ -157,8 +157,8 @@ World::World() : folder_(make_folder()) {
   write(text(), make_text());
   prepared_ = test::run({"data", "prepare", text().string(), "--out", bytes().string(), "--holdout",
                          "text.txt=0.1", "--json"});
-  test::run({"data", "prepare", text().string(), "--out", pieces().string(), "--holdout",
-             "text.txt=0.1", "--tokenizer", "unigram:120"});
+  pieces_prepared_ = test::run({"data", "prepare", text().string(), "--out", pieces().string(),
+                                "--holdout", "text.txt=0.1", "--tokenizer", "unigram:300"});
   trained_ = test::run(train_tiny(bytes(), run()));
 }
 

@@ -67,6 +67,7 @@ class World {
   [[nodiscard]] fs::path run() const { return folder_ / "run"; }
   [[nodiscard]] const Ended& trained() const { return trained_; }  ///< how `train` ended
   [[nodiscard]] const Ended& prepared() const { return prepared_; }
+  [[nodiscard]] const Ended& pieces_prepared() const { return pieces_prepared_; }
   /// The newest step's checkpoint folder of run().
   [[nodiscard]] fs::path checkpoint() const;
 
@@ -75,6 +76,7 @@ class World {
   ~World();
   fs::path folder_;
   Ended prepared_;
+  Ended pieces_prepared_;
   Ended trained_;
 };
 

@@ -115,7 +115,7 @@ TEST(Documents, BadLinesAreNamedWithFileAndLine) {
   EXPECT_THAT(message("[\"text\"]"), HasSubstr("expected a JSON object, got an array"));
   EXPECT_THAT(message("\"text\""), HasSubstr("expected a JSON object, got a string"));
   EXPECT_THAT(message("{\"text\": \"x\""), HasSubstr("bad JSON at byte"));
-  EXPECT_THAT(message("{\"text\": \"x\"} more"), HasSubstr("bad JSON at byte 16"));
+  EXPECT_THAT(message("{\"text\": \"x\"} more"), HasSubstr("bad JSON at byte 15"));
   EXPECT_THAT(message("{\"text\": \"\\ud800\"}"), HasSubstr("bad JSON"));
   EXPECT_THAT(message("{\"text\": \"na\xefve\"}"), HasSubstr("byte 12 of the line is not UTF-8"));
   EXPECT_THAT(message(std::string(100'000, '[')), HasSubstr("expected a JSON object"));

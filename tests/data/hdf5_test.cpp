@@ -111,7 +111,7 @@ TEST(Hdf5Tokens, LyingContainersAreRefused) {
               }),
               HasSubstr("/doc_offsets: promises"));
   EXPECT_THAT(message([](hid_t file) {
-                create_hollow(file, "tokens", {4, 4}, H5T_STD_U16LE);
+                create_hollow(file, "tokens", {16, 16}, H5T_STD_U16LE);
               }),
               HasSubstr("expected 1 dimensions"));
   EXPECT_THAT(message([](hid_t file) { H5Ldelete(file, "tokens", H5P_DEFAULT); }),

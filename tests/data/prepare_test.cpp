@@ -119,7 +119,8 @@ TEST(Prepare, TrainsTheTokenizerOnTheTrainingPartOnly) {
   const test::ScratchFolder folder;
   std::string train;
   for (int i = 0; i < 3000; ++i) {
-    train += "word" + std::to_string(i * 7919 % 613) + (i % 9 == 8 ? "\n" : " ");
+    train += "word" + std::string(1 + i % 3, static_cast<char>('a' + i * 7 % 23)) + "ing" +
+             std::string(1, static_cast<char>('a' + i * 11 % 26)) + (i % 9 == 8 ? "\n" : " ");
   }
   const auto book = put(folder / "a.txt", train);
   const auto held = put(folder / "held.txt", "zyxwv zyxwv zyxwv\n");
@@ -334,7 +335,7 @@ TEST_F(OpenCorpus, RefusesAnEditedManifest) {
   EXPECT_THAT(edited("\"eos\": true", "\"eos\": false"), HasSubstr("it has been edited"));
   EXPECT_THAT(edited("\"version\": 1", "\"version\": 2"), HasSubstr("version 2"));
   EXPECT_THAT(edited("train/00000.lct", "../../secret"), HasSubstr("outside the folder"));
-  EXPECT_THAT(edited("\"train\"", "\"brain\""), HasSubstr("malformed manifest"));
+  EXPECT_THAT(edited("\"train\": {", "\"brain\": {"), HasSubstr("malformed manifest"));
   put(manifest, whole.substr(0, whole.size() / 2));
   EXPECT_THAT(message(), HasSubstr("malformed manifest"));
 }

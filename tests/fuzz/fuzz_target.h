@@ -8,7 +8,8 @@
 #include <span>
 
 /// libFuzzer's entry point: one input; a crash, a sanitizer's report or an exception is a finding.
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+extern "C" int LLVMFuzzerTestOneInput(  // NOLINT(readability-identifier-naming): libFuzzer's name
+    const std::uint8_t* data, std::size_t size);
 
 namespace longconv::fuzz {
 

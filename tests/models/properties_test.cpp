@@ -69,7 +69,8 @@ TEST(Hyena, OperatorsOutputReachesEveryEarlierInput) {
   }
 }
 
-/// Every parameter's gradient against the slope of the loss in one direction per tensor.
+/// Every parameter's gradient against the slope of the loss in one direction per tensor, by
+/// differences of fourth order: three nested sines of frequency 10 bend too much for second order.
 void expect_slopes(torch::nn::Module& module, const std::function<at::Tensor()>& loss) {
   module.zero_grad();
   loss().backward();
@@ -80,12 +81,13 @@ void expect_slopes(torch::nn::Module& module, const std::function<at::Tensor()>&
     ASSERT_TRUE(tensor.grad().defined()) << parameter.key();
     const at::Tensor direction = det(50, tensor.sizes());
     const at::Tensor kept = tensor.clone();
-    tensor.copy_(kept + kStep * direction);
-    const double above = loss().item<double>();
-    tensor.copy_(kept - kStep * direction);
-    const double below = loss().item<double>();
+    const auto moved = [&](double steps) {
+      tensor.copy_(kept + steps * kStep * direction);
+      return loss().item<double>();
+    };
+    const double slope =
+        (8.0 * (moved(1.0) - moved(-1.0)) - (moved(2.0) - moved(-2.0))) / (12.0 * kStep);
     tensor.copy_(kept);
-    const double slope = (above - below) / (2.0 * kStep);
     const double size = tensor.grad().norm().item<double>() * direction.norm().item<double>();
     EXPECT_GT(size, 0.0) << parameter.key();
     EXPECT_NEAR((tensor.grad() * direction).sum().item<double>(), slope, 1e-6 * size)
@@ -267,7 +269,8 @@ TEST(Hyena, Bf16AutocastStaysNearFloat32) {
     }
     EXPECT_EQ(rounded.scalar_type(), at::kBFloat16);
     const double error = max_abs(rounded.to(at::kFloat) - exact) / max_abs(exact);
-    EXPECT_LE(error, 2e-2);
+    // The published bound; a residual stream in bf16 too rounds every block's sum once more.
+    EXPECT_LE(error, residual_in_fp32 ? 2e-2 : 4e-2);
     EXPECT_GT(error, 0.0) << "autocast was off";
   }
 }
@@ -396,7 +399,7 @@ TEST(Configs, LanguageModelRecipesParseAndHaveTheirSize) {
     EXPECT_EQ(models::cost(run.model).parameters, parameters);
     EXPECT_EQ(run.data.seq_len(), run.model.l_max());
     EXPECT_EQ(run.data.batch_size() * run.data.seq_len(), 524'288);
-    EXPECT_EQ(run.data.batch_size() % run.train.accumulate(), 0);
+    EXPECT_EQ(run.data.batch_size() % run.data.micro_batch(), 0);
     EXPECT_DOUBLE_EQ(run.schedule.min_lr(), 0.1 * run.optim.lr());
     EXPECT_EQ(run.schedule.warmup_steps() * 100, run.schedule.max_steps());
   }

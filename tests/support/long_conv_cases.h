@@ -33,6 +33,10 @@ inline bool two_sided(kernels::ConvMode mode) {
   return mode == kernels::ConvMode::bidirectional || mode == kernels::ConvMode::conjugate;
 }
 
+inline kernels::LongConvShape to_shape(const ConvShape& s, Device device, Dtype dtype) {
+  return {device, dtype, s.length, s.taps, s.filters, s.mode};
+}
+
 /// Every mode at every size; then gates, filters and tap counts in turn at a small odd size.
 inline std::vector<ConvShape> conv_shapes() {
   using kernels::ConvMode;
@@ -49,6 +53,18 @@ inline std::vector<ConvShape> conv_shapes() {
       s.gate_in = s.gate_out = length % 2 == 1;
       all.push_back(s);
     }
+    ConvShape many = base;  // more rows than a tile of a kernel holds, the last tile not full
+    many.batch = 37;
+    many.channels = 2;
+    many.length = many.taps = 264;
+    many.reverse_taps = two_sided(mode) ? 264 : 0;
+    many.gate_in = many.gate_out = true;
+    all.push_back(many);
+    ConvShape longer = base;  // beyond one group of lags of a kernel's dk, odd
+    longer.channels = 1;
+    longer.length = longer.taps = 1543;
+    longer.reverse_taps = two_sided(mode) ? 1543 : 0;
+    all.push_back(longer);
     base.length = base.taps = 45;
     base.reverse_taps = two_sided(mode) ? 45 : 0;
     for (int subset = 0; subset < 8; ++subset) {
@@ -131,14 +147,24 @@ inline reference::LongConv absolute(const reference::LongConv& x) {
 }
 
 /// How far a row may be off, relative to the sum of absolute values: sums or transforms in wide
-/// precision; then three roundings to `dtype`, of v or g, of the result, and of its gate.
-inline double row_bound(const ConvShape& s, Dtype dtype, bool by_transform) {
-  const double terms = static_cast<double>(std::max(s.batch, s.filters) *
-                                           s.length);  // a filter's gradient sums over the batch
-  const double sums = by_transform ? transform_bound(dtype, 2.0 * static_cast<double>(s.length)) *
-                                         static_cast<double>(std::max(s.batch, s.filters))
-                                   : sum_bound(dtype, terms);
-  return sums + 3.0 * unit_roundoff(dtype);
+/// precision, and `roundings` to `dtype`: of gated products before the sum, of the result after it.
+inline double row_bound(const ConvShape& s, Dtype dtype, bool by_transform, int roundings) {
+  const auto rows = static_cast<double>(std::max(s.batch, s.filters));  // dk sums over the batch
+  const auto length = static_cast<double>(s.length);
+  const double sums =
+      by_transform ? transform_bound(dtype, 2.0 * length) * rows : sum_bound(dtype, rows * length);
+  return sums + roundings * unit_roundoff(dtype);
+}
+
+/// The bound for y, du and the gates' gradients: the result, at most one gated product, and the
+/// taps where a kernel multiplies in 16 bits.
+inline double signal_bound(const ConvShape& s, Dtype dtype, bool by_transform) {
+  return row_bound(s, dtype, by_transform, 3);
+}
+
+/// The bound for dk, dk_reverse and dskip, which are wide: gated products only.
+inline double filter_bound(const ConvShape& s, Dtype dtype, bool by_transform) {
+  return row_bound(s, dtype, by_transform, int{s.gate_in} + int{s.gate_out});
 }
 
 }  // namespace longconv::testing

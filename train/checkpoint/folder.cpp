@@ -6,7 +6,6 @@
 #include "core/files/hash.h"
 #include "core/files/mapped_file.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <signal.h>
@@ -28,16 +27,6 @@ constexpr const char* kTemporary = ".tmp-";
 
 [[noreturn]] void fail_system(const std::string& what, int error) {
   throw EnvironmentError(fmt::format("{}: {}", what, std::strerror(error)));
-}
-
-/// fsync of a finished file: AtomicFile has synced its own, others may have come by other ways.
-void sync_file(const fs::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) fail_system(path.string(), errno);
-  const int status = ::fsync(descriptor);
-  const int error = errno;
-  ::close(descriptor);
-  if (status != 0) fail_system(path.string(), error);
 }
 
 void rename_or_throw(const fs::path& from, const fs::path& to) {
@@ -107,7 +96,6 @@ CheckpointWriter::~CheckpointWriter() {
 fs::path CheckpointWriter::publish() {
   nlohmann::json files_json = nlohmann::json::object();
   for (const auto& entry : fs::directory_iterator(temporary_)) {
-    sync_file(entry.path());
     const FileSum sum = sum_of(entry.path());
     files_json[entry.path().filename().string()] = {{"bytes", sum.bytes},
                                                     {"crc32c", fmt::format("{:08x}", sum.crc)}};

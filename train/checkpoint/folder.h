@@ -36,7 +36,8 @@ class CheckpointWriter {
 
   /// Where the files go until publish().
   [[nodiscard]] const std::filesystem::path& folder() const { return temporary_; }
-  /// fsyncs all files, writes COMPLETE, renames. What stands under the final name (a damaged
+  /// Writes COMPLETE, fsyncs the folder, renames. The files must have been written through
+  /// files::AtomicFile, which has fsynced each. What stands under the final name (a damaged
   /// folder) is moved aside to step_N.old-K. Returns the final folder. Throws EnvironmentError.
   std::filesystem::path publish();
 

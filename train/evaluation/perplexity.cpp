@@ -110,7 +110,7 @@ PerplexityResult perplexity(models::Model& model, const data::WindowDataset& spl
       LONGCONV_CHECK(std::isfinite(value), NonFiniteError,
                      "perplexity: the loss of the window at token {} ({} tokens) is {}; try "
                      "train.precision=\"float32\", or an earlier checkpoint",
-                     first + i * stride, pass.length, value);
+                     first + i * stride, pass.length, std::isnan(value) ? "nan" : "infinite");
       result.nll += value;
     }
     result.tokens += pass.windows * (pass.length - pass.context);

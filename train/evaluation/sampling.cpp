@@ -34,7 +34,7 @@ std::int64_t sample(std::span<const double> logits, const SamplingRule& rule,
   for (const double logit : logits) {
     LONGCONV_CHECK(!std::isnan(logit) && logit < kInfinity, NonFiniteError,
                    "generate: a logit is {}; the weights are broken, try an earlier checkpoint",
-                   logit);
+                   std::isnan(logit) ? "nan" : "inf");
     highest = std::max(highest, logit);
   }
   LONGCONV_CHECK(highest > -kInfinity, NonFiniteError, "generate: all {} logits are -inf",

@@ -48,6 +48,7 @@ void LockedRun::describe(const RunConfig& config, const Launch& launch,
       {"system", fmt::format("{} {} {}", system.sysname, system.release, system.machine)},
       {"pid", ::getpid()},
       {"cores", std::thread::hardware_concurrency()},
+      {"program", launch.program},
       {"config_path", launch.config_path},
       {"config_text", launch.config_text},
   };

@@ -15,6 +15,7 @@ struct Launch {
   std::string config_text;              ///< the TOML file as given, for messages and the report
   std::string config_path;
   std::vector<std::string> overrides;
+  std::string program;   ///< version and commit, for environment.json
   bool progress = true;  ///< a progress bar, if stderr is a terminal; false for --log-format json
   bool dry_run = false;  ///< build everything, one forward and backward pass, write nothing
 };

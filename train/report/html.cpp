@@ -71,17 +71,18 @@ void summary_table(std::string& out, const std::vector<RunFolder>& runs) {
   }
   out +=
       "</table></div>\n<p>Losses in nats per token. Perplexity and bits per byte are those of "
-      "<code>longconv eval</code> where it was run; else perplexity is exp(best validation "
-      "loss).</p>\n";
+      "<code>longconv eval</code> where it was run, else those at the best validation "
+      "loss.</p>\n";
 }
 
-// Loss first, then learning rate and speed, then whatever else a run has logged.
+// Loss first, then learning rate and speed, then whatever else a run has logged but counters.
 std::vector<std::string> metric_names(const std::vector<RunFolder>& runs) {
   std::vector<std::string> names = {"loss", "lr", "tokens_per_s"};
   for (const RunFolder& run : runs) {
     for (const MetricRecord& record : run.metrics) {
       for (const auto& [name, value] : record.values) {
-        if (name != "elapsed_s" && std::find(names.begin(), names.end(), name) == names.end()) {
+        if (name != "elapsed_s" && name != "tokens" &&
+            std::find(names.begin(), names.end(), name) == names.end()) {
           names.push_back(name);
         }
       }
@@ -94,12 +95,16 @@ std::string metric_title(const std::string& name) {
   if (name == "loss") return "Loss (nats per token)";
   if (name == "lr") return "Learning rate";
   if (name == "tokens_per_s") return "Training speed (tokens per second)";
+  if (name == "perplexity") return "Perplexity";
+  if (name == "bits_per_byte") return "Bits per byte";
+  if (name == "grad_norm") return "Gradient norm";
+  if (name == "memory_bytes") return "Peak memory (bytes)";
   return name;
 }
 
 // Losses fall fast, then slowly: the slow part is only seen on a logarithmic axis.
 bool wants_log_axis(const std::string& name, const std::vector<Series>& series) {
-  if (name.find("loss") == std::string::npos) return false;
+  if (name.find("loss") == std::string::npos && name != "perplexity") return false;
   double low = std::numeric_limits<double>::infinity();
   double high = 0.0;
   for (const Series& one : series) {

@@ -135,6 +135,9 @@ RunSummary summarise(const RunFolder& run) {
     summary.best_step = step;
   }
   summary.perplexity = std::exp(summary.best_validation_loss);
+  for (const auto& [step, bits] : curve(run, "validation", "bits_per_byte")) {
+    if (step == summary.best_step) summary.bits_per_byte = bits;
+  }
   for (const EvaluationResult& result : run.results) {
     if (result.task != "perplexity") continue;
     summary.perplexity = result.perplexity;

@@ -72,13 +72,13 @@ template <class T>
 class Channel {
  public:
   explicit Channel(const LongConvArgs& args)
-      : a_(args),
-        taps_(std::min(args.taps, args.length)),
-        wraps_(args.mode == ConvMode::circular),
-        v(args.length),
+      : v(args.length),
         g(args.length),
         conv(args.length),
         dv(args.length),
+        a_(args),
+        taps_(std::min(args.taps, args.length)),
+        wraps_(args.mode == ConvMode::circular),
         v_reversed_(args.length),
         g_reversed_(args.length),
         sums_(args.length),
@@ -88,14 +88,6 @@ class Channel {
     reverse_taps_ = two_sided ? std::min(args.reverse_taps, args.length - lag_) : 0;
   }
 
- private:
-  const LongConvArgs& a_;
-  std::int64_t taps_;
-  std::int64_t reverse_taps_ = 0;
-  std::int64_t lag_ = 0;  // of the reverse filter's first tap, into the future
-  bool wraps_;
-
- public:
   Row<T> v;     ///< g_in * u
   Row<T> g;     ///< g_out * dy
   Row<T> conv;  ///< conv(k, v) + skip v
@@ -203,6 +195,11 @@ class Channel {
     return a_.skip ? static_cast<const T*>(a_.skip)[c * a_.channels + h] : T(0);
   }
 
+  const LongConvArgs& a_;
+  std::int64_t taps_;
+  std::int64_t reverse_taps_ = 0;
+  std::int64_t lag_ = 0;  // of the reverse filter's first tap, into the future
+  bool wraps_;
   Row<T> v_reversed_;
   Row<T> g_reversed_;
   Row<T> sums_;

@@ -267,13 +267,10 @@ void launch(const ApplyArgs<T>& args, cudaStream_t stream) {
 
 template <class T>
 bool is_aligned(const ApplyArgs<T>& args) {
-  const auto fits = [](const void* p, std::int64_t stride) {
-    return p == nullptr || (reinterpret_cast<std::uintptr_t>(p) % 16 == 0 && stride % 8 == 0);
-  };
-  return args.length % 8 == 0 && fits(args.a, args.a_stride) && fits(args.b, args.b_stride) &&
-         fits(args.factor[0], args.factor_stride[0]) &&
-         fits(args.factor[1], args.factor_stride[1]) && fits(args.out[0], 0) &&
-         fits(args.out[1], 0);
+  return args.length % 8 == 0 && by_vectors(args.a, args.a_stride) &&
+         by_vectors(args.b, args.b_stride) && by_vectors(args.factor[0], args.factor_stride[0]) &&
+         by_vectors(args.factor[1], args.factor_stride[1]) && by_vectors(args.out[0], 0) &&
+         by_vectors(args.out[1], 0);
 }
 
 template <class T, bool kMirrored>
@@ -320,10 +317,8 @@ ApplyArgs<T> forward_args(const LongConvArgs& args) {
   return out;
 }
 
-}  // namespace
-
 template <class T>
-void toeplitz_forward(const LongConvArgs& args, Stream stream) {
+void forward(const LongConvArgs& args, Stream stream) {
   ApplyArgs<T> call = forward_args<T>(args);
   call.factor[0] = static_cast<const T*>(args.gate_out);
   call.factor_stride[0] = args.gate_out_batch_stride;
@@ -332,7 +327,7 @@ void toeplitz_forward(const LongConvArgs& args, Stream stream) {
 }
 
 template <class T>
-void toeplitz_backward(const LongConvGradArgs& args, Stream stream) {
+void backward(const LongConvGradArgs& args, Stream stream) {
   const LongConvArgs& in = args.inputs;
   const std::int64_t row = in.channels * in.length;
   if (args.du != nullptr || args.dgate_in != nullptr) {
@@ -365,9 +360,19 @@ void toeplitz_backward(const LongConvGradArgs& args, Stream stream) {
   if (args.dk != nullptr || args.dskip != nullptr) toeplitz_filter_gradient<T>(args, stream);
 }
 
-template void toeplitz_forward<__nv_bfloat16>(const LongConvArgs&, Stream);
-template void toeplitz_forward<__half>(const LongConvArgs&, Stream);
-template void toeplitz_backward<__nv_bfloat16>(const LongConvGradArgs&, Stream);
-template void toeplitz_backward<__half>(const LongConvGradArgs&, Stream);
+}  // namespace
+
+void toeplitz_forward_bf16(const LongConvArgs& args, Stream stream) {
+  forward<__nv_bfloat16>(args, stream);
+}
+void toeplitz_forward_f16(const LongConvArgs& args, Stream stream) {
+  forward<__half>(args, stream);
+}
+void toeplitz_backward_bf16(const LongConvGradArgs& args, Stream stream) {
+  backward<__nv_bfloat16>(args, stream);
+}
+void toeplitz_backward_f16(const LongConvGradArgs& args, Stream stream) {
+  backward<__half>(args, stream);
+}
 
 }  // namespace longconv::kernels::cuda

@@ -293,12 +293,10 @@ void toeplitz_filter_gradient(const LongConvGradArgs& args, Stream stream) {
   call.length = static_cast<int>(in.length);
   call.padded = (call.length + 63) / 64 * 64;
   if (in.channels == 0) return;
-  const auto fits = [](const void* p, std::int64_t stride) {
-    return p == nullptr || (reinterpret_cast<std::uintptr_t>(p) % 16 == 0 && stride % 8 == 0);
-  };
-  const bool aligned = in.length % 8 == 0 && fits(call.u, call.u_stride) &&
-                       fits(call.gate_in, call.gate_in_stride) && fits(call.dy, call.dy_stride) &&
-                       fits(call.gate_out, call.gate_out_stride);
+  const bool aligned = in.length % 8 == 0 && by_vectors(call.u, call.u_stride) &&
+                       by_vectors(call.gate_in, call.gate_in_stride) &&
+                       by_vectors(call.dy, call.dy_stride) &&
+                       by_vectors(call.gate_out, call.gate_out_stride);
   if (!aligned) return launch<T, 0>(call, in.channels, stream);
   if (call.padded <= 256) return launch<T, 1>(call, in.channels, stream);
   if (call.padded <= 512) return launch<T, 2>(call, in.channels, stream);

@@ -16,6 +16,12 @@ namespace longconv::kernels::cuda {
 /// binary orders above its smallest normal number.
 inline constexpr int kTopExponent = 14;
 
+/// Whether rows of a multiple of 8 elements can be read 16 bytes at a time; nullptr can.
+inline bool by_vectors(const void* pointer, std::int64_t stride) {
+  return pointer == nullptr ||
+         (reinterpret_cast<std::uintptr_t>(pointer) % 16 == 0 && stride % 8 == 0);
+}
+
 __device__ inline float to_float(__nv_bfloat16 x) { return __bfloat162float(x); }
 __device__ inline float to_float(__half x) { return __half2float(x); }
 

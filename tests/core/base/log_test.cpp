@@ -125,6 +125,7 @@ TEST_F(Log, HooksRunAroundEachMessage) {
 TEST_F(Log, LinesOfThreadsStayWhole) {
   CaptureStderr();
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([] {
       for (int i = 0; i < 100; ++i) log::info("{}", std::string(200, 'x'));

@@ -2,6 +2,7 @@
 #include "tests/core/config/small_config.h"
 #include "tests/support/temp_folder.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -86,9 +87,11 @@ TEST(Override, ANumberForAStringNeedsQuotesInsideQuotes) {
 TEST(Override, ListsOfTablesCannotBeOverridden) {
   for (const std::string path :
        {"optim.group", "optim.group[0].lr", "optim.group.0.lr", "optim.group.lr"}) {
-    EXPECT_EQ(error_of(path + "=1"), "override \"" + path + "=1\": " + path +
-                                         ": a list of tables cannot be overridden; write it as "
-                                         "[[optim.group]] in the file");
+    EXPECT_EQ(
+        error_of(path + "=1"),
+        fmt::format("override \"{0}=1\": {0}: a list of tables cannot be overridden; write it "
+                    "as [[optim.group]] in the file",
+                    path));
   }
 }
 

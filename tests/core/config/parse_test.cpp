@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
-#include <limits>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -83,7 +83,7 @@ struct Case {
   const char* message;  // the whole of it
 };
 
-void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.name; }
 
 class ConfigErrors : public ::testing::TestWithParam<Case> {};
 

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstring>
+#include <bit>
 #include <limits>
 #include <string>
 
@@ -53,7 +53,7 @@ TEST(ConfigPrint, PrintingWhatWasPrintedGivesTheSameText) {
 
   SmallConfig config;
   config.seed.set(std::numeric_limits<std::int64_t>::min());
-  config.model.family.set("tab\t quote\" slash\\ line\n null\0 del\x7f bell\a caf\xc3\xa9 #");
+  config.model.family.set("tab\t quote\" slash\\ line\n del\x7f bell\a caf\xc3\xa9 #");
   config.model.names.set({"", "'''", std::string("a\0b", 3)});
   config.model.layers.set({-1, 0, std::numeric_limits<std::int64_t>::max()});
   config.optim.betas.set({-0.0, 1e22, 5e-324, 0.1 + 0.2, 123456789.0});
@@ -80,7 +80,7 @@ TEST(ConfigPrint, DoublesReadBackBitForBit) {
     SmallConfig back;
     parse(back, print(config), "printed.toml");
     const double got = back.optim.betas().at(0);
-    EXPECT_EQ(std::memcmp(&got, &x, sizeof(x)), 0) << x;
+    EXPECT_EQ(std::bit_cast<std::uint64_t>(got), std::bit_cast<std::uint64_t>(x)) << x;
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstring>
+#include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -172,7 +173,7 @@ struct Lie {
   const char* message;  // the whole of it
 };
 
-void PrintTo(const Lie& lie, std::ostream* out) { *out << lie.name; }
+std::ostream& operator<<(std::ostream& out, const Lie& lie) { return out << lie.name; }
 
 class SafetensorsLies : public ::testing::TestWithParam<Lie> {};
 

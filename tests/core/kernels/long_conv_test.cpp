@@ -117,7 +117,7 @@ TEST_P(LongConv, MatchesTheFloat64Reference) {
   const reference::LongConv x = testing::make_problem(shape, variant->dtype);
   const std::vector<double> dy = testing::output_gradient(shape, variant->dtype);
   const reference::LongConv abs_x = testing::absolute(x);
-  const double bound = testing::row_bound(shape, variant->dtype, /*by_transform=*/false);
+  const double bound = testing::signal_bound(shape, variant->dtype, /*by_transform=*/false);
 
   const auto y = with_call(*variant, x, dy, [&](auto& call) { return call.forward(*variant); });
   expect_close(y, reference::long_conv(x), reference::long_conv(abs_x), bound, "y");
@@ -137,7 +137,7 @@ std::vector<Case> every_case() {
   std::vector<Case> cases;
   for (const LongConvVariant& variant : long_conv_variants()) {
     for (const ConvShape& shape : testing::conv_shapes()) {
-      if (variant.device == Device::cpu && shape.length <= variant.max_length) {
+      if (takes(variant, testing::to_shape(shape, Device::cpu, variant.dtype))) {
         cases.push_back({&variant, shape});
       }
     }
@@ -232,12 +232,37 @@ INSTANTIATE_TEST_SUITE_P(EveryVariant, LongConvRow, ::testing::ValuesIn(cpu_rows
                          });
 
 TEST(LongConvTable, ChoosesDirectSumsForFewTapsOnly) {
-  const LongConvVariant* row = find_long_conv(Device::cpu, Dtype::f32, 1 << 20, 4);
+  LongConvShape shape;
+  shape.length = 1 << 20;
+  shape.taps = 4;
+  const LongConvVariant* row = find_long_conv(shape);
   ASSERT_NE(row, nullptr);
   EXPECT_STREQ(row->name, "cpu_direct_f32");
-  EXPECT_EQ(find_long_conv(Device::cpu, Dtype::f32, row->best_taps, 1 << 20), row);
-  EXPECT_EQ(find_long_conv(Device::cpu, Dtype::f32, row->best_taps + 1, 1 << 20), nullptr);
-  EXPECT_EQ(find_long_conv(Device::cpu, Dtype::bf16, 4, 4), nullptr);
+  shape.taps = shape.length;
+  EXPECT_EQ(find_long_conv(shape), nullptr);
+  shape.length = row->best_taps;
+  EXPECT_EQ(find_long_conv(shape), row);
+  shape.length = row->best_taps + 1;
+  EXPECT_EQ(find_long_conv(shape), nullptr);
+  shape.length = 4;
+  shape.dtype = Dtype::bf16;
+  EXPECT_EQ(find_long_conv(shape), nullptr);
+}
+
+TEST(LongConvTable, TakesOnlyWhatARowSaysItCanDo) {
+  LongConvVariant row = long_conv_variants().front();
+  LongConvShape shape{row.device, row.dtype, 100, 100, 2, ConvMode::circular};
+  EXPECT_TRUE(takes(row, shape));
+  row.only_causal = true;
+  EXPECT_FALSE(takes(row, shape));
+  shape.mode = ConvMode::causal;
+  EXPECT_TRUE(takes(row, shape));
+  row.only_one_filter = true;
+  EXPECT_FALSE(takes(row, shape));
+  shape.filters = 1;
+  EXPECT_TRUE(takes(row, shape));
+  row.max_length = 99;
+  EXPECT_FALSE(takes(row, shape));
 }
 
 TEST(LongConvTable, NamesAreUnique) {

@@ -63,7 +63,7 @@ inline std::vector<RowAndType> rows_and_types() {
   std::vector<RowAndType> all;
   for (const ops::LongConvRow& row : ops::long_conv_rows()) {
     for (const Dtype dtype : {Dtype::f64, Dtype::f32, Dtype::bf16, Dtype::f16}) {
-      if (row.takes(test_device(), dtype, 1)) {
+      if (row.takes({test_device(), dtype, 1, 1})) {
         all.push_back({&row, dtype});
       }
     }

@@ -89,7 +89,9 @@ TEST_P(ShortConv, MatchesTheFloat64Reference) {
   const auto grads = torch::autograd::grad({y}, leaves, {signal(dy, c, false)});
   const reference::ShortConvGradients d = reference::short_conv_backward(x, dy);
   EXPECT_LE(max_error(to_values(grads[0]), d.u), bound);
-  EXPECT_EQ(grads[0].strides(), leaves[0].strides()) << "du comes in u's layout";
+  if (c.row->variant != nullptr) {
+    EXPECT_EQ(grads[0].strides(), leaves[0].strides()) << "du comes in u's layout";
+  }
   const double many = static_cast<double>(c.batch * c.length);
   const double sums = many * testing::sum_bound(c.dtype, many);
   EXPECT_LE(max_error(to_values(grads[1]), d.w), sums);

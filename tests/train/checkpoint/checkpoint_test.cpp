@@ -18,16 +18,17 @@ using ::longconv::testing::TempFolder;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-struct Run {
+struct TinyRun {
   RunConfig config;
   std::shared_ptr<models::Model> model;
   std::unique_ptr<AdamW> optimizer;
 
-  explicit Run(std::int64_t d_model = 8, at::ScalarType dtype = at::kFloat) {
+  explicit TinyRun(std::int64_t d_model = 8, at::ScalarType dtype = at::kFloat) {
     testing::SmallModel small = testing::g4(false);
     small.d_model = d_model;
     testing::configure(config.model, small);
     model = models::build(config.model, at::TensorOptions(dtype));
+    model->eval();  // no dropout: both sides of a comparison see the same
     optimizer = make_optimizer(*model, config.optim);
   }
   void train(int steps) {
@@ -43,7 +44,7 @@ TEST(Checkpoint, RestoresWeightsMomentsAndStepCountsBitForBit) {
   for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
     const TempFolder temp;
     torch::manual_seed(1);
-    Run saved(8, dtype);
+    TinyRun saved(8, dtype);
     saved.train(3);
     TrainState state;
     state.step = 3;
@@ -51,7 +52,7 @@ TEST(Checkpoint, RestoresWeightsMomentsAndStepCountsBitForBit) {
     EXPECT_EQ(fs::read_symlink(temp / "c" / "latest"), folder.filename());
 
     torch::manual_seed(2);
-    Run loaded(8, dtype);
+    TinyRun loaded(8, dtype);
     load_tensors(folder, *loaded.model, *loaded.optimizer);
     const auto want = saved.optimizer->state();
     const auto got = loaded.optimizer->state();
@@ -73,9 +74,9 @@ TEST(Checkpoint, RestoresWeightsMomentsAndStepCountsBitForBit) {
 
 TEST(Checkpoint, OfAnotherModelNamesTheTensor) {
   const TempFolder temp;
-  Run saved(8);
+  TinyRun saved(8);
   const fs::path folder = save_checkpoint(temp / "c", *saved.model, *saved.optimizer, {});
-  Run wider(16);
+  TinyRun wider(16);
   EXPECT_THAT(
       message_of<CheckpointError>([&] { load_tensors(folder, *wider.model, *wider.optimizer); }),
       AllOf(HasSubstr(kModelFile), HasSubstr("16"), HasSubstr("8")));
@@ -83,8 +84,8 @@ TEST(Checkpoint, OfAnotherModelNamesTheTensor) {
 
 TEST(Checkpoint, WithOptimiserStateOfAnotherModelNamesTheTensor) {
   const TempFolder temp;
-  Run saved(8);
-  Run wider(16);
+  TinyRun saved(8);
+  TinyRun wider(16);
   const fs::path narrow = save_checkpoint(temp / "n", *saved.model, *saved.optimizer, {});
   const fs::path wide = save_checkpoint(temp / "w", *wider.model, *wider.optimizer, {});
   fs::copy_file(wide / kOptimizerFile, narrow / kOptimizerFile,

@@ -55,14 +55,14 @@ at::Tensor lively(const at::Tensor& ids) {
   return logits;
 }
 
-struct Run {
+struct Generated {
   std::string text;
   std::vector<std::string> pieces;
 };
 
-Run run(models::Model& model, const std::string& prompt, const SampleOptions& options) {
+Generated run(models::Model& model, const std::string& prompt, const SampleOptions& options) {
   const data::ByteTokenizer tokenizer;
-  Run result;
+  Generated result;
   result.text = generate(model, tokenizer, prompt, options,
                          [&](std::string_view piece) { result.pieces.emplace_back(piece); });
   std::string joined = prompt;
@@ -80,7 +80,7 @@ SampleOptions greedy(std::int64_t max_tokens) {
 
 TEST(Generate, StopsAtEosAndNeverTakesPaddedColumns) {
   testing::FakeModel model(kVocab, kColumns, 64, Script(" the Lord"));
-  const Run result = run(model, "saith", greedy(100));
+  const Generated result = run(model, "saith", greedy(100));
   EXPECT_EQ(result.text, "saith the Lord");
   EXPECT_EQ(model.calls.size(), 10U) << "nine bytes and EOS";
   testing::FakeModel sampled(kVocab, kColumns, 64, Script(" the Lord"));
@@ -173,7 +173,9 @@ TEST(Generate, TakesNoStream) {
 class SpacedTokenizer final : public data::Tokenizer {
  public:
   [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text) const override {
-    return text.empty() ? std::vector<std::int32_t>() : bytes_.encode(" " + std::string(text));
+    std::string spaced;
+    if (!text.empty()) spaced.append(1, ' ').append(text);
+    return bytes_.encode(spaced);
   }
   [[nodiscard]] std::string decode(const std::vector<std::int32_t>& ids) const override {
     const std::string text = bytes_.decode(ids);

@@ -45,7 +45,8 @@ TEST(ConfigKeys, AreAllRead) {
       {"model.attention.layers=[1]", "model.attention.n_heads=2", "model.attention.rotary_dim=4",
        "model.order=3", "train.checkpoint_minutes=1.0", "model.filter.lr=1e-3",
        "model.filter.lr_positions=1e-4"},
-      {"schedule.name=plateau", "train.eval_every=1"},
+      // So small a rate that no evaluation is better than the one before.
+      {"schedule.name=plateau", "train.eval_every=1", "optim.lr=1e-12"},
       {"schedule.name=timm_cosine", "optim.name=decoupled_adamw"},
   };
   std::vector<std::unique_ptr<RunConfig>> configs;
@@ -73,9 +74,7 @@ TEST(ConfigKeys, AnUnreadOneIsNoticed) {
     config::Key<std::int64_t> somebody{this, "somebody", 1, "read by this test"};
   };
   Extra extra;
-  for (const config::KeyBase* key : config::all_keys(extra)) {
-    if (key->path() == "somebody") EXPECT_EQ(extra.somebody(), 1);
-  }
+  EXPECT_EQ(extra.somebody(), 1);
   const std::vector<std::string> found = unread({&extra});
   EXPECT_EQ(std::count(found.begin(), found.end(), "nobody"), 1);
   EXPECT_EQ(std::count(found.begin(), found.end(), "somebody"), 0);

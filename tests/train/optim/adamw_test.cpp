@@ -29,17 +29,24 @@ double relative_difference(const at::Tensor& a, const at::Tensor& b) {
   return ((a - b).abs().max() / b.abs().max()).item<double>();
 }
 
+using Losses = std::array<double, 4>;  // before steps 0..3
+
 struct GoldenCase {
   bool strong;
   at::ScalarType dtype;
-  double tolerance;
   std::array<const char*, 4> losses;
 };
 
-class GoldenTraining : public ::testing::TestWithParam<GoldenCase> {};
+void PrintTo(const GoldenCase& c, std::ostream* out) {
+  *out << (c.strong ? "G4s " : "G4 ") << at::toString(c.dtype);
+}
 
-std::array<double, 4> golden_losses(const GoldenCase& c, double lr) {
-  auto model = testing::golden_model(testing::g4(c.strong), c.dtype);
+Losses golden_losses(bool strong, at::ScalarType dtype, double lr, bool round_weights = false) {
+  auto model = testing::golden_model(testing::g4(strong), dtype);
+  if (round_weights) {
+    const at::NoGradGuard no_grad;
+    for (at::Tensor& p : model->parameters()) p.copy_(p.to(at::kFloat));
+  }
   RunConfig config;
   config.optim.lr.set(lr);
   config.optim.betas.set({0.9, 0.98});
@@ -53,7 +60,7 @@ std::array<double, 4> golden_losses(const GoldenCase& c, double lr) {
   EXPECT_EQ(optimizer->group_count(), 1U);
 
   const at::Tensor ids = testing::token_ids(2, 16, 7, 12);
-  std::array<double, 4> losses{};
+  Losses losses{};
   for (double& loss : losses) {
     const at::Tensor value =
         cross_entropy(model->logits(ids).narrow(1, 0, 15), ids.narrow(1, 1, 15));
@@ -65,20 +72,28 @@ std::array<double, 4> golden_losses(const GoldenCase& c, double lr) {
   return losses;
 }
 
-double worst(const std::array<double, 4>& got, const std::array<const char*, 4>& want) {
-  double out = 0.0;
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    const Figure figure(want[i]);
-    out = std::max(out, (std::abs(got[i] - figure.value) - figure.rounding) / figure.value);
-  }
-  return out;
-}
+class GoldenTraining : public ::testing::TestWithParam<GoldenCase> {};
 
 TEST_P(GoldenTraining, GivesThePublishedLosses) {
-  const GoldenCase& c = GetParam();
-  EXPECT_LE(worst(golden_losses(c, 1e-2), c.losses), c.tolerance);
-  EXPECT_GT(worst(golden_losses(c, 1.01e-2), c.losses), 2 * c.tolerance)
-      << "another learning rate would pass";
+  const auto& [strong, dtype, want] = GetParam();
+  const Losses got = golden_losses(strong, dtype, 1e-2);
+  const Losses other = golden_losses(strong, dtype, 1.01e-2);
+  const Losses exact = golden_losses(strong, at::kDouble, 1e-2);
+  const Losses rounded = golden_losses(strong, at::kDouble, 1e-2, /*round_weights=*/true);
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    const Figure figure(want[i]);
+    // These models grow a disturbance tenfold a step (Adam's first steps are the gradients' signs):
+    // what rounding the first weights to float32 does to a float64 run, float32 does to every sum.
+    const double grown = std::abs(rounded[i] / exact[i] - 1.0);
+    const double tolerance = dtype == at::kDouble ? 1e-10 : std::max(1e-4, 8.0 * grown);
+    const double bound = tolerance * figure.value + figure.rounding;
+    EXPECT_LE(std::abs(got[i] - figure.value), bound) << "before step " << i;
+    EXPECT_LT(tolerance, 1e-3) << "before step " << i;
+    if (i >= 2) {
+      EXPECT_GT(std::abs(other[i] - figure.value), 2.0 * bound)
+          << "before step " << i << ": another learning rate would pass";
+    }
+  }
 }
 
 constexpr std::array<const char*, 4> kG4 = {"3.173572471", "3.10878803", "2.878814388",
@@ -86,10 +101,10 @@ constexpr std::array<const char*, 4> kG4 = {"3.173572471", "3.10878803", "2.8788
 constexpr std::array<const char*, 4> kG4s = {"2.571366124", "2.598295758", "3.073822933",
                                              "2.939290291"};
 INSTANTIATE_TEST_SUITE_P(ModelsMd, GoldenTraining,
-                         ::testing::Values(GoldenCase{false, at::kDouble, 1e-10, kG4},
-                                           GoldenCase{true, at::kDouble, 1e-10, kG4s},
-                                           GoldenCase{false, at::kFloat, 1e-4, kG4},
-                                           GoldenCase{true, at::kFloat, 1e-4, kG4s}));
+                         ::testing::Values(GoldenCase{false, at::kDouble, kG4},
+                                           GoldenCase{true, at::kDouble, kG4s},
+                                           GoldenCase{false, at::kFloat, kG4},
+                                           GoldenCase{true, at::kFloat, kG4s}));
 
 /// Three steps of the formula in plain arithmetic.
 double by_hand(double p, const std::array<double, 3>& gradients, double lr0, double wd,

@@ -34,7 +34,12 @@ void make_run(const std::filesystem::path& folder, double slowness) {
                 ""});
     if (i % 20 == 0) {
       // The best validation loss lies before the last.
-      log.append({i * 10, "validation", {{"loss", i == 60 ? 1.75 : loss + 0.2}}, ""});
+      log.append({i * 10,
+                  "validation",
+                  {{"loss", i == 60 ? 1.75 : loss + 0.2},
+                   {"bits_per_byte", 2.0 - i * 0.001},
+                   {"tokens", 9.0}},
+                  ""});
     }
   }
   files::write_atomic(folder / "config.toml", "seed = 1\nname = \"<script>alert(1)</script>\"\n");
@@ -67,7 +72,7 @@ TEST(HtmlReport, ShowsARunAndEscapesAllOfIt) {
     EXPECT_THAT(check.content(), HasSubstr(words));
   }
   EXPECT_THAT(check.content(), Not(HasSubstr("byte 7-gram (best")));
-  EXPECT_EQ(check.count("svg"), 4);
+  EXPECT_EQ(check.count("svg"), 5) << "elapsed_s and tokens are counters, not curves";
   EXPECT_EQ(check.count("script"), 0);
 }
 
@@ -96,7 +101,7 @@ TEST(HtmlReport, ComparesRuns) {
   const std::string page = files::read_text(folder / "r.html");
   const testing::XmlCheck check(page);
   ASSERT_EQ(check.error(), "");
-  EXPECT_EQ(check.count("svg"), 4) << "one chart a metric, all runs in it";
+  EXPECT_EQ(check.count("svg"), 5) << "one chart a metric, all runs in it";
   EXPECT_THAT(check.content(), HasSubstr("3 longconv runs"));
   EXPECT_THAT(check.content(), HasSubstr("b/text, validation"))
       << "runs of one name show their path";
@@ -149,6 +154,7 @@ TEST(RunSummary, CollectsTheFigures) {
   EXPECT_EQ(summary.parameters, 1234567.0);
 
   run.results.clear();
+  EXPECT_EQ(summarise(run).bits_per_byte, 2.0 - 0.04) << "at the best step";
   run.environment.clear();
   for (MetricRecord& record : run.metrics) record.values.resize(1);  // the loss alone
   run.metrics.front().time = "2026-01-31T12:00:00.000Z";

@@ -1,0 +1,140 @@
+// Google Benchmark over the operators' tables: every row that runs on the device, forward and
+// backward. The device is the GPU if there is one. Times are Stopwatch's (CUDA events on a GPU).
+#define AT_PER_OPERATOR_HEADERS
+#include "bench/timing.h"
+#include "core/ops/long_conv.h"
+#include "core/ops/short_conv.h"
+#include "core/runtime/device.h"
+
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/randn.h>
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace longconv::bench {
+namespace {
+
+constexpr std::int64_t kBatch = 8;
+constexpr std::int64_t kChannels = 64;
+
+struct Types {
+  Dtype dtype;
+  at::ScalarType signal;
+  at::ScalarType filter;
+};
+constexpr Types kTypes[] = {{Dtype::f64, at::kDouble, at::kDouble},
+                            {Dtype::f32, at::kFloat, at::kFloat},
+                            {Dtype::bf16, at::kBFloat16, at::kFloat},
+                            {Dtype::f16, at::kHalf, at::kFloat}};
+
+/// Runs `call` under the harness with our clock and reports `bytes` per iteration.
+void repeat(benchmark::State& state, c10::Device device, double bytes,
+            const std::function<void()>& call) {
+  Stopwatch watch(device);
+  call();  // plans and allocations
+  for (auto _ : state) {
+    watch.start();
+    call();
+    state.SetIterationTime(watch.stop_ms() * 1e-3);
+  }
+  state.SetBytesProcessed(static_cast<std::int64_t>(bytes) * state.iterations());
+}
+
+/// Registers forward and backward of one operator on fixed leaves.
+void add(const std::string& name, c10::Device device, double forward_bytes, double backward_bytes,
+         const std::function<std::vector<at::Tensor>()>& make_leaves,
+         const std::function<at::Tensor(const std::vector<at::Tensor>&)>& op) {
+  benchmark::RegisterBenchmark((name + "/forward").c_str(), [=](benchmark::State& state) {
+    const std::vector<at::Tensor> leaves = make_leaves();
+    repeat(state, device, forward_bytes, [&] { benchmark::DoNotOptimize(op(leaves)); });
+  })->UseManualTime();
+  benchmark::RegisterBenchmark((name + "/backward").c_str(), [=](benchmark::State& state) {
+    const std::vector<at::Tensor> leaves = make_leaves();
+    const at::Tensor y = op(leaves);
+    const at::Tensor dy = at::ones_like(y);
+    repeat(state, device, backward_bytes, [&] {
+      benchmark::DoNotOptimize(torch::autograd::grad({y}, leaves, {dy}, /*retain_graph=*/true));
+    });
+  })->UseManualTime();
+}
+
+void add_long_conv(Device kind, c10::Device device) {
+  for (const ops::LongConvRow& row : ops::long_conv_rows()) {
+    for (const Types& types : kTypes) {
+      for (const std::int64_t length : {64, 128, 256, 1024, 8192}) {
+        // Direct sums are quadratic: beyond four times their best length there is nothing to see.
+        const bool hopeless = row.variant != nullptr && length / 4 > row.variant->best_taps;
+        if (!row.takes({kind, types.dtype, length, length}) || hopeless) {
+          continue;
+        }
+        const auto leaves = [=] {
+          const at::TensorOptions options = at::TensorOptions().device(device);
+          return std::vector<at::Tensor>{
+              at::randn({kBatch, kChannels, length}, options.dtype(types.signal))
+                  .requires_grad_(true),
+              at::randn({kChannels, length}, options.dtype(types.filter)).requires_grad_(true)};
+        };
+        const double signal = static_cast<double>(kBatch * kChannels * length) *
+                              static_cast<double>(size_of(types.dtype));
+        add(fmt::format("long_conv/{}/{}/L{}", row.name, name(types.dtype), length), device,
+            2.0 * signal, 3.0 * signal, leaves, [&row](const std::vector<at::Tensor>& x) {
+              ops::LongConvInputs in;
+              in.u = x[0];
+              in.k = x[1];
+              return ops::long_conv_with(row, in, ops::ConvMode::causal);
+            });
+      }
+    }
+  }
+}
+
+void add_short_conv(Device kind, c10::Device device) {
+  constexpr std::int64_t kTaps = 3;
+  for (const ops::ShortConvRow& row : ops::short_conv_rows()) {
+    for (const Types& types : kTypes) {
+      for (const std::int64_t length : {1024, 8192}) {
+        if (!row.takes(kind, types.dtype)) {
+          continue;
+        }
+        const auto leaves = [=] {
+          const at::TensorOptions options = at::TensorOptions().device(device);
+          return std::vector<at::Tensor>{
+              at::randn({kBatch, length, 3 * kChannels}, options.dtype(types.signal))
+                  .transpose(1, 2)
+                  .requires_grad_(true),
+              at::randn({3 * kChannels, kTaps}, options.dtype(types.filter)).requires_grad_(true),
+              at::randn({3 * kChannels}, options.dtype(types.filter)).requires_grad_(true)};
+        };
+        const double signal = static_cast<double>(kBatch * 3 * kChannels * length) *
+                              static_cast<double>(size_of(types.dtype));
+        add(fmt::format("short_conv/{}/{}/L{}", row.name, name(types.dtype), length), device,
+            2.0 * signal, 3.0 * signal, leaves, [&row](const std::vector<at::Tensor>& x) {
+              return ops::short_conv_with(row, x[0], x[1], x[2]);
+            });
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace longconv::bench
+
+int main(int argc, char** argv) {
+  longconv::runtime::prepare_threads();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
+    return 2;
+  }
+  const c10::Device device = longconv::runtime::choose_device("auto");
+  const longconv::Device kind = device.is_cuda() ? longconv::Device::cuda : longconv::Device::cpu;
+  longconv::bench::add_long_conv(kind, device);
+  longconv::bench::add_short_conv(kind, device);
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

@@ -1,0 +1,183 @@
+#define AT_PER_OPERATOR_HEADERS
+#include "bench/core/long_conv_bench.h"
+
+#include "bench/timing.h"
+#include "core/ops/long_conv.h"
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/exp.h>
+#include <ATen/ops/randn.h>
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace longconv::bench {
+namespace {
+
+using ops::ConvMode;
+using ops::LongConvInputs;
+using ops::LongConvRow;
+
+/// N(0,1) signals and a filter that decays by e^-5 over the length, as trained ones do.
+LongConvInputs make_inputs(const ConvBenchOptions& o, std::int64_t batch, std::int64_t channels,
+                           std::int64_t length) {
+  const at::ScalarType wide = o.dtype == at::kDouble ? at::kDouble : at::kFloat;
+  const at::TensorOptions signal = at::TensorOptions().dtype(o.dtype).device(o.device);
+  const at::TensorOptions filter = signal.dtype(wide);
+  const auto leaf = [](const at::Tensor& t) { return t.detach().requires_grad_(true); };
+  LongConvInputs in;
+  in.u = leaf(at::randn({batch, channels, length}, signal));
+  const at::Tensor decay =
+      at::exp(at::arange(length, filter).mul(-5.0 / static_cast<double>(length)));
+  in.k = leaf(at::randn({channels, length}, filter).mul(decay));
+  in.skip = leaf(at::randn({channels}, filter));
+  if (o.gated) {
+    in.gate_in = leaf(at::randn({batch, channels, length}, signal));
+    in.gate_out = leaf(at::randn({batch, channels, length}, signal));
+  }
+  return in;
+}
+
+std::vector<at::Tensor> leaves(const LongConvInputs& in) {
+  std::vector<at::Tensor> all = {in.u, in.k, *in.skip};
+  if (in.gate_in) {
+    all.push_back(*in.gate_in);
+    all.push_back(*in.gate_out);
+  }
+  return all;
+}
+
+LongConvInputs to_float64(const LongConvInputs& in) {
+  const auto exact = [](const at::Tensor& t) {
+    return t.detach().to(at::kDouble).requires_grad_(true);
+  };
+  LongConvInputs out;
+  out.u = exact(in.u);
+  out.k = exact(in.k);
+  out.skip = exact(*in.skip);
+  if (in.gate_in) {
+    out.gate_in = exact(*in.gate_in);
+    out.gate_out = exact(*in.gate_out);
+  }
+  return out;
+}
+
+double relative_l2(const at::Tensor& got, const at::Tensor& want) {
+  const at::Tensor exact = want.detach();
+  return got.detach().to(at::kDouble).sub(exact).norm().item<double>() /
+         exact.norm().item<double>();
+}
+
+/// Against the fallback in float64, which the tests hold to the plain loops of core/reference.
+void measure_errors(const LongConvRow& row, const ConvBenchOptions& o, std::int64_t length,
+                    ConvTiming& timing) {
+  constexpr std::int64_t kChannels = 16;
+  const LongConvInputs in = make_inputs(o, 1, std::min(o.channels, kChannels), length);
+  const LongConvInputs exact = to_float64(in);
+  const at::Tensor y = ops::long_conv_with(row, in, ConvMode::causal);
+  const at::Tensor want =
+      ops::long_conv_with(ops::long_conv_rows().back(), exact, ConvMode::causal);
+  const at::Tensor dy = at::randn(y.sizes(), y.options());
+  timing.relative_error = relative_l2(y, want);
+  timing.relative_gradient_error =
+      relative_l2(torch::autograd::grad({y}, {in.u}, {dy})[0],
+                  torch::autograd::grad({want}, {exact.u}, {dy.to(at::kDouble)})[0]);
+}
+
+/// Bytes that must move: forward u, y, k; backward u, dy, du, k, dk; and the gates and their
+/// gradients.
+std::pair<double, double> bytes_moved(const LongConvInputs& in) {
+  const auto signal = static_cast<double>(in.u.nbytes());
+  const auto filter = static_cast<double>(in.k.nbytes());
+  const bool gated = in.gate_in.has_value();
+  return {(gated ? 4.0 : 2.0) * signal + filter, (gated ? 7.0 : 3.0) * signal + 2.0 * filter};
+}
+
+std::string dtype_name(at::ScalarType dtype) {
+  switch (dtype) {
+    case at::kDouble:
+      return "float64";
+    case at::kBFloat16:
+      return "bf16";
+    case at::kHalf:
+      return "fp16";
+    default:
+      return "float32";
+  }
+}
+
+ConvTiming measure(const LongConvRow& row, const ConvBenchOptions& o,
+                   const std::vector<LongConvInputs>& buffers, double copy_gbps) {
+  const TimingOptions timing_options{3, o.repeats};
+  const auto pick = [&](std::int64_t i) { return static_cast<std::size_t>(i) % buffers.size(); };
+  ConvTiming t;
+  t.row = row.name;
+  t.length = buffers[0].u.size(2);
+  t.batch = o.batch;
+  t.channels = o.channels;
+  t.dtype = dtype_name(o.dtype);
+  t.gated = o.gated;
+  t.copy_gbps = copy_gbps;
+  {
+    const c10::AutoGradMode no_grad(false);
+    t.forward_ms = median_ms(
+        o.device,
+        [&](std::int64_t i) { ops::long_conv_with(row, buffers[pick(i)], ConvMode::causal); },
+        timing_options);
+  }
+  // Graphs are made once; the backward alone is repeated on them.
+  std::vector<at::Tensor> outputs;
+  std::vector<at::Tensor> upstream;
+  for (const LongConvInputs& in : buffers) {
+    outputs.push_back(ops::long_conv_with(row, in, ConvMode::causal));
+    upstream.push_back(at::randn(outputs.back().sizes(), outputs.back().options()));
+  }
+  t.backward_ms = median_ms(
+      o.device,
+      [&](std::int64_t i) {
+        const std::size_t b = pick(i);
+        torch::autograd::grad({outputs[b]}, leaves(buffers[b]), {upstream[b]},
+                              /*retain_graph=*/true);
+      },
+      timing_options);
+  const auto [forward_bytes, backward_bytes] = bytes_moved(buffers[0]);
+  t.forward_floor_ms = forward_bytes / copy_gbps * 1e-6;
+  t.backward_floor_ms = backward_bytes / copy_gbps * 1e-6;
+  t.forward_gbps = forward_bytes / t.forward_ms * 1e-6;
+  t.backward_gbps = backward_bytes / t.backward_ms * 1e-6;
+  return t;
+}
+
+}  // namespace
+
+std::vector<ConvTiming> bench_long_conv(const ConvBenchOptions& options) {
+  std::vector<std::int64_t> lengths = options.lengths;
+  std::sort(lengths.begin(), lengths.end());
+  const double copy_gbps = measure_copy_gbps(options.device);
+  std::vector<ConvTiming> all;
+  for (const std::int64_t length : lengths) {
+    std::vector<LongConvInputs> buffers = {
+        make_inputs(options, options.batch, options.channels, length)};
+    const auto bytes = static_cast<std::int64_t>(bytes_moved(buffers[0]).first);
+    while (static_cast<std::int64_t>(buffers.size()) <
+           buffers_for_cold_cache(options.device, bytes)) {
+      buffers.push_back(make_inputs(options, options.batch, options.channels, length));
+    }
+    const LongConvRow& chosen = ops::choose_long_conv_row(buffers[0], ConvMode::causal);
+    std::vector<const LongConvRow*> rows = {&chosen};
+    if (chosen.variant != nullptr) {
+      rows.push_back(&ops::long_conv_rows().back());
+    }
+    for (const LongConvRow* row : rows) {
+      ConvTiming timing = measure(*row, options, buffers, copy_gbps);
+      timing.chosen = row == &chosen;
+      measure_errors(*row, options, length, timing);
+      all.push_back(timing);
+    }
+  }
+  return all;
+}
+
+}  // namespace longconv::bench
