@@ -6,6 +6,7 @@
 #include "apps/version.h"
 #include "core/base/log.h"
 #include "core/config/section.h"
+#include "core/runtime/device.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -23,6 +24,16 @@ namespace {
 
 /// What the parsed command line asks for; empty if it was only help or the version.
 using Action = std::function<ExitCode()>;
+
+/// For commands that compute: prepare_threads() may start the program again, which costs 0.3 s that
+/// `--help`, `inspect` and the like need not wait for. Nothing has been done or read before.
+template <class Command>
+Action computing(Command command) {
+  return [command] {
+    runtime::prepare_threads();
+    return command();
+  };
+}
 
 constexpr const char* kModelHelp =
     "Model: a run folder (its best, else its latest checkpoint), a checkpoint folder, or a folder "
@@ -75,7 +86,7 @@ All keys with their help: longconv train CONFIG --print-config)");
                 "Print the resolved configuration, every key with its help, and end");
   app->add_flag("--dry-run", options->dry_run,
                 "Build everything, run one forward and backward pass, write nothing");
-  app->callback([options, &action] { action = [options] { return train(*options); }; });
+  app->callback([options, &action] { action = computing([options] { return train(*options); }); });
 }
 
 void add_eval(CLI::App& program, Action& action) {
@@ -100,7 +111,7 @@ The result of a run folder is also kept in its results/perplexity.json.)");
   app->add_flag("--ngrams", options->ngrams,
                 "Also fit n-gram models on the training split and measure them beside it");
   add_json(app, options->json);
-  app->callback([options, &action] { action = [options] { return eval(*options); }; });
+  app->callback([options, &action] { action = computing([options] { return eval(*options); }); });
 }
 
 void add_generate(CLI::App& program, Action& action) {
@@ -131,7 +142,8 @@ void add_generate(CLI::App& program, Action& action) {
   app->add_option("--seed", options->seed, "Seed of the sampling")->type_name("N");
   app->add_option("--device", options->device, "auto, cpu, cuda or cuda:N")->type_name("DEVICE");
   add_json(app, options->json);
-  app->callback([options, &action] { action = [options] { return generate(*options); }; });
+  app->callback(
+      [options, &action] { action = computing([options] { return generate(*options); }); });
 }
 
 void add_data_prepare(CLI::App& data, Action& action) {
@@ -262,7 +274,7 @@ void add_doctor(CLI::App& program, Action& action) {
               "missing.");
   auto options = std::make_shared<DoctorOptions>();
   add_json(app, options->json);
-  app->callback([options, &action] { action = [options] { return doctor(*options); }; });
+  app->callback([options, &action] { action = computing([options] { return doctor(*options); }); });
 }
 
 void add_bench(CLI::App& program, Action& action) {
@@ -305,7 +317,7 @@ model.vocab_size where the configuration leaves it to the tokenizer.)");
     add_json(sub, options->json);
     sub->callback([options, sub, &action] {
       options->what = sub->get_name();
-      action = [options] { return bench(*options); };
+      action = computing([options] { return bench(*options); });
     });
   }
 }

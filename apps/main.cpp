@@ -2,7 +2,6 @@
 #include "apps/cli.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
-#include "core/runtime/device.h"
 
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
@@ -72,7 +71,6 @@ int guarded(int argc, const char* const* argv) {
 int main(int argc, char** argv) {
   // With a limit on file sizes (ulimit -f) a write shall fail as on a full disk, not kill us.
   std::signal(SIGXFSZ, SIG_IGN);
-  longconv::runtime::prepare_threads();
   const int code = guarded(argc, argv);
   // A result that did not reach its file (full disk, closed pipe) must not look like a success.
   if (std::fflush(stdout) != 0 && code == 0) {

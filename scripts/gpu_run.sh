@@ -66,7 +66,7 @@ run_training() {
 run_bench() {
   ours longconv bench model configs/lm/hyena_153m.toml data.batch_size=16 train.accumulate=1 --json \
     | tee "$results/bench_hyena_153m.json"
-  ours longconv bench model configs/quickstart/text_gpu.toml model.vocab_size=258 --json \
+  ours longconv bench model configs/quickstart/text_gpu.toml model.vocab_size=257 --json \
     | tee "$results/bench_text_gpu.json"
   ours longconv bench conv --lengths 1024,2048,8192,32768,131072 --batch 8 --json | tee "$results/bench_conv.json"
   local bench

@@ -13,6 +13,8 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 std::set<std::string> words_of(const std::string& text) {
   std::istringstream stream(text);
@@ -66,16 +68,20 @@ TEST(Completion, OffersExactlyTheOptionsOfEachHelp) {
                                                        {"data", "convert"},
                                                        {"bench", "conv"},
                                                        {"bench", "model"}};
-  for (const std::vector<std::string>& command : commands) {
-    std::vector<std::string> help = command;
-    help.push_back("--help");
-    std::set<std::string> wanted = options_in(run(help).out);
-    ASSERT_FALSE(wanted.empty());
+  std::vector<std::vector<std::string>> helps = commands;
+  for (std::vector<std::string>& help : helps) help.push_back("--help");
+  const std::vector<Ended> answers = run_all(helps);
+  for (std::size_t i = 0; i < commands.size(); ++i) {
+    const std::string name = commands[i].empty() ? "longconv" : commands[i].back();
+    EXPECT_EQ(answers[i].code, 0) << name;
+    EXPECT_THAT(answers[i].err, IsEmpty()) << name;
+    EXPECT_THAT(answers[i].out, HasSubstr("Usage: longconv")) << name;
+    std::set<std::string> wanted = options_in(answers[i].out);
     wanted.insert("--log-format");  // the program's own, taken behind every subcommand
     std::vector<std::string> typed{"longconv"};
-    typed.insert(typed.end(), command.begin(), command.end());
+    typed.insert(typed.end(), commands[i].begin(), commands[i].end());
     typed.push_back("--");
-    EXPECT_EQ(complete(typed), wanted) << (command.empty() ? "" : command.back());
+    EXPECT_EQ(complete(typed), wanted) << name;
   }
 }
 

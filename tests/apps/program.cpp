@@ -9,10 +9,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <random>
 #include <stdexcept>
 
@@ -90,6 +92,8 @@ Program::Program(const std::vector<std::string>& arguments, const Setting& setti
     redirect(output_, O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO);
     redirect(errors_, O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
     if (!setting.folder.empty() && ::chdir(setting.folder.c_str()) != 0) ::_exit(124);
+    // Saves the program from starting itself again; an empty value in `setting` undoes it.
+    ::setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0);
     set_environment(setting.environment);
     if (setting.file_limit > 0) {
       const rlimit limit{setting.file_limit, setting.file_limit};
@@ -128,6 +132,19 @@ Ended run(const std::vector<std::string>& arguments, const Setting& setting) {
   return Program(arguments, setting).wait();
 }
 
+std::vector<Ended> run_all(const std::vector<std::vector<std::string>>& commands) {
+  constexpr std::size_t kAtOnce = 4;
+  std::vector<Ended> ended;
+  for (std::size_t first = 0; first < commands.size(); first += kAtOnce) {
+    std::vector<std::unique_ptr<Program>> batch;
+    for (std::size_t i = first; i < std::min(first + kAtOnce, commands.size()); ++i) {
+      batch.push_back(std::make_unique<Program>(commands[i]));
+    }
+    for (const auto& program : batch) ended.push_back(program->wait());
+  }
+  return ended;
+}
+
 std::string run_on_terminal(const std::vector<std::string>& arguments,
                             const std::map<std::string, std::string>& environment) {
   int master = -1;
@@ -159,7 +176,9 @@ World::World() : folder_(make_folder()) {
                          "text.txt=0.1", "--json"});
   pieces_prepared_ = test::run({"data", "prepare", text().string(), "--out", pieces().string(),
                                 "--holdout", "text.txt=0.1", "--tokenizer", "unigram:300"});
-  trained_ = test::run(train_tiny(bytes(), run()));
+  Setting plain;  // as a user's shell has it
+  plain.environment["OMP_WAIT_POLICY"] = "";
+  trained_ = test::run(train_tiny(bytes(), run()), plain);
 }
 
 World::~World() {

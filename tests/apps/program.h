@@ -51,6 +51,9 @@ class Program {
 
 Ended run(const std::vector<std::string>& arguments, const Setting& setting = {});
 
+/// The same for many, a few at a time; the answers in the order of the questions.
+std::vector<Ended> run_all(const std::vector<std::vector<std::string>>& commands);
+
 /// What longconv writes to a terminal as stderr, its colours included.
 std::string run_on_terminal(const std::vector<std::string>& arguments,
                             const std::map<std::string, std::string>& environment);

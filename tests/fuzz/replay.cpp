@@ -16,7 +16,7 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-constexpr int kMutations = 4000;
+constexpr int kMutations = 2000;
 constexpr std::size_t kMaxBytes = 1 << 16;
 
 /// xorshift64*: the standard library's distributions differ between implementations.
