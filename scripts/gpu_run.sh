@@ -13,6 +13,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 results=${RESULTS:-$here/results}
 mkdir -p "$results"
 cd "$here"
+chmod +x bin/* # a transfer may have dropped it
 
 # Found without importing: that would take seconds and memory.
 torch=$(python3 -c 'import importlib.util as u, os; s = u.find_spec("torch"); print(os.path.dirname(s.origin) if s else "")')
@@ -86,7 +87,7 @@ case ${1:-all} in
     status=0
     ours longconv doctor || status=$?
     # One process a part: it ends at its first failure, and the next part still runs.
-    for part in tests train bench; do "$here/run.sh" $part || status=$?; done
+    for part in tests train bench; do bash "$here/run.sh" $part || status=$?; done
     exit $status
     ;;
   exec)

@@ -165,9 +165,9 @@ void encode_block(std::vector<Document>& block, const Tokenizer& tokenizer, bool
       next = block.size();
     }
   };
-  const auto helpers = std::min(static_cast<std::size_t>(threads), block.size()) - 1;
+  const auto others = std::min(static_cast<std::size_t>(threads), block.size()) - 1;
   std::vector<std::thread> pool;
-  for (std::size_t i = 0; i < helpers; ++i) pool.emplace_back(work);
+  for (std::size_t i = 0; i < others; ++i) pool.emplace_back(work);
   work();
   for (std::thread& thread : pool) thread.join();
   if (error) std::rethrow_exception(error);

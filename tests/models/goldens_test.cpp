@@ -393,7 +393,11 @@ TEST_P(Goldens, FourLossesUnderAdamW) {
     for (const double expected : losses) {
       optimizer.zero_grad();
       const at::Tensor loss = next_token_loss(model->logits(tokens), tokens);
-      EXPECT_NEAR(loss.item<double>(), expected, tolerance() * expected + 5e-10);
+      // Adam divides each gradient by its own size: a vanishing one becomes a step of +-lr by the
+      // sign of its rounding error, so float32 runs part faster than one pass's error.
+      const bool amplified = expected != losses.front() && options().dtype() == at::kFloat;
+      EXPECT_NEAR(loss.item<double>(), expected,
+                  (amplified ? 10.0 : 1.0) * tolerance() * expected + 5e-10);
       loss.backward();
       optimizer.step();
     }

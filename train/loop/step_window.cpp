@@ -15,6 +15,9 @@ void StepWindow::add(std::int64_t step, const at::Tensor& loss, const at::Tensor
   pending_steps_.push_back(step);
   pending_.push_back(loss.detach());
   pending_.push_back(grad_norm);
+  // A bound on what waits on the device, for runs that log hardly ever.
+  constexpr std::size_t kMostPending = 1024;
+  if (pending_steps_.size() >= kMostPending) collect();
 }
 
 void StepWindow::collect() {

@@ -13,7 +13,7 @@ namespace longconv::train {
 
 class StepWindow {
  public:
-  /// Notes step `step` (from 1); both are scalars on one device.
+  /// Notes step `step` (from 1); both are scalars on one device. Collects by itself every 1,024.
   void add(std::int64_t step, const at::Tensor& loss, const at::Tensor& grad_norm);
   /// Brings everything to the host (waits for the device). Throws NonFiniteError naming the first
   /// step whose loss or gradient norm is nan or infinite, and what to try.

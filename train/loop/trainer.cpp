@@ -5,8 +5,11 @@
 #include "train/checkpoint/folder.h"
 #include "train/loop/locked_run.h"
 #include "train/loop/parts.h"
+#include "train/loop/signals.h"
 #include "train/loop/step_window.h"
 #include "train/loop/training.h"
+#include "train/objectives/cross_entropy.h"
+#include "train/optim/schedule.h"
 #include "train/report/html.h"
 
 #include <ATen/Parallel.h>
@@ -18,6 +21,103 @@
 
 namespace longconv::train {
 namespace fs = std::filesystem;
+// ---- the loop ----------------------------------------------------------------------------------
+
+at::Tensor accumulate_gradients(Parts& parts, const std::string& precision) {
+  at::Tensor sum;
+  for (std::int64_t pass = 0; pass < parts.passes; ++pass) {
+    const data::Batch batch = parts.loader->next();
+    const at::Tensor input = batch.input.to(parts.device, /*non_blocking=*/true);
+    const at::Tensor target = batch.target.to(parts.device, /*non_blocking=*/true);
+    at::Tensor loss;
+    {
+      const runtime::Autocast autocast(parts.device, precision);
+      loss = cross_entropy(parts.model->logits(input), target);
+    }
+    // Every pass has as many tokens, so the mean of the means is the mean.
+    loss = loss / static_cast<double>(parts.passes);
+    loss.backward();
+    sum = sum.defined() ? sum + loss.detach() : loss.detach();
+  }
+  return sum;
+}
+
+double Training::rate(double peak) const {
+  return learning_rate(config_.schedule, peak, state_.step, state_.plateau);
+}
+
+void Training::step() {
+  const at::Tensor loss = accumulate_gradients(parts_, config_.train.precision());
+  const at::Tensor norm = clip_gradients(parts_.optimizer->gradients(), config_.optim.clip_norm());
+  parts_.optimizer->step([this](double peak) { return rate(peak); });
+  parts_.optimizer->zero_grad();
+  last_lr_ = rate(config_.optim.lr());
+  ++state_.step;
+  ++timed_steps_;
+  window_.add(state_.step, loss, norm);
+  // On the CPU a look costs nothing; on a GPU it would wait, so there it is left to metric lines.
+  if (parts_.device.is_cpu()) {
+    window_.collect();
+    shown_.loss = window_.records().back().loss;
+  }
+}
+
+template <class Work>
+void Training::off_the_clock(Work work) {
+  runtime::synchronize(parts_.device);
+  tick();
+  work();
+  timer_ = Clock::now();
+}
+
+Outcome Training::run() {
+  const TrainSection& options = config_.train;
+  const std::int64_t last_step = config_.schedule.max_steps();
+  metrics_.emplace(folder_ / "metrics.jsonl", state_.step);
+  events_.emplace(folder_);
+  progress_.emplace(state_.step, last_step, progress_enabled_);
+  parts_.model->train();
+  timer_ = last_save_ = Clock::now();
+  window_start_s_ = state_.trained_s;
+  const auto every = [this](std::int64_t period) {
+    return period > 0 && state_.step % period == 0;
+  };
+
+  const StopSignals stop;
+  while (state_.step < last_step && stop.received() == 0) {
+    step();
+    const bool last = state_.step == last_step;
+    if (last || every(options.log_every())) write_metrics();
+
+    bool save_due = last || every(options.checkpoint_every()) || stop.received() != 0;
+    if (const double minutes = options.checkpoint_minutes(); minutes > 0.0) {
+      save_due |=
+          Clock::now() - last_save_ >= std::chrono::duration<double, std::ratio<60>>(minutes);
+    }
+    bool is_best = false;
+    if (parts_.validation && (last || every(options.eval_every()))) {
+      off_the_clock([&] { is_best = evaluate(); });
+    }
+    if (save_due || (is_best && options.keep_best())) off_the_clock([&] { save(is_best); });
+    shown_.step = state_.step;
+    progress_->update(shown_);
+  }
+  progress_->finish();
+
+  if (state_.step == last_step) return outcome(ExitCode::ok);
+  if (state_.step != saved_step_) {  // the signal came after the step's own look for it
+    if (state_.step == 0) {
+      throw InterruptedError("interrupted before the first step; there is nothing to save");
+    }
+    save(/*is_best=*/false);
+  }
+  log::info("signal {}: saved step {} in {}; start the same command again to go on",
+            stop.received(), state_.step, checkpoints().string());
+  return outcome(ExitCode::interrupted_saved);
+}
+
+// ---- what comes before it ----------------------------------------------------------------------
+
 namespace {
 
 /// The checkpoint to go on from, or an empty path for a fresh start.

@@ -1,4 +1,5 @@
-// The loop: steps, metric lines, evaluations, checkpoints. train() builds one and runs it.
+// One run's state: train() builds one and runs it. The loop and its step are in trainer.cpp, the
+// book-keeping (metric lines, evaluations, checkpoints) in training.cpp.
 #pragma once
 
 #include "train/checkpoint/state.h"
