@@ -54,10 +54,10 @@ inline std::vector<ConvShape> conv_shapes() {
       all.push_back(s);
     }
     ConvShape many = base;  // more rows than a tile of a kernel holds, the last tile not full
-    many.batch = 37;
-    many.channels = 1;
-    many.length = many.taps = 72;
-    many.reverse_taps = two_sided(mode) ? 72 : 0;
+    many.batch = 19;
+    many.channels = 3;
+    many.length = many.taps = 40;
+    many.reverse_taps = two_sided(mode) ? 40 : 0;
     many.gate_in = many.gate_out = true;
     all.push_back(many);
     ConvShape longer = base;  // beyond one group of lags of a kernel's dk, odd
