@@ -338,6 +338,16 @@ std::vector<const CLI::App*> subcommands(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App*) { return true; });
 }
 
+/// CLI11 shows an empty list's default as "[]"; a reader would try to type it.
+void hide_empty_defaults(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_default_str() == "[]") option->default_str("");
+  }
+  for (CLI::App* sub : app.get_subcommands([](CLI::App*) { return true; })) {
+    hide_empty_defaults(*sub);
+  }
+}
+
 /// "longconv data prepare"
 std::string full_name(const CLI::App& app) {
   const CLI::App* parent = app.get_parent();
@@ -422,7 +432,9 @@ Exit codes: 0 ok, 1 a bug of longconv, 2 usage, 3 configuration, 4 data, 5 check
 6 out of memory, 7 non-finite loss, 8 environment (no GPU, disk, permission, folder in use),
 75 interrupted and saved: start it again, 130 interrupted with nothing to save.
 
-A first run: longconv train configs/smoke/tiny.toml)");
+A first run:
+  longconv data prepare FILE.txt --out corpora/smoke --holdout FILE.txt=0.1
+  longconv train configs/smoke/text.toml)");
   Action action;
   add_train(program, format, action);
   add_eval(program, action);
@@ -432,6 +444,7 @@ A first run: longconv train configs/smoke/tiny.toml)");
   add_doctor(program, action);
   add_bench(program, action);
   add_report(program, action);
+  hide_empty_defaults(program);
 
   const CLI::App* at = check_subcommands(program, words);
   try {
