@@ -29,38 +29,54 @@ c10::ScalarType scalar_type(const std::string& word) {
   return found->second;
 }
 
-ordered_json to_json(const bench::ConvTiming& t) {
-  return {{"length", t.length},
-          {"row", t.row},
-          {"chosen", t.chosen},
-          {"forward_ms", t.forward_ms},
-          {"forward_floor_ms", t.forward_floor_ms},
-          {"forward_gbps", t.forward_gbps},
-          {"backward_ms", t.backward_ms},
-          {"backward_floor_ms", t.backward_floor_ms},
-          {"backward_gbps", t.backward_gbps},
-          {"relative_error", t.relative_error},
-          {"relative_gradient_error", t.relative_gradient_error}};
+ordered_json to_json(const bench::ConvTiming& t, bool beside_peers) {
+  ordered_json row{{"length", t.length}, {"row", t.row}, {"chosen", t.chosen}};
+  if (t.out_of_memory) {
+    row["out_of_memory"] = true;
+    return row;
+  }
+  row.update({{"forward_ms", t.forward_ms},
+              {"forward_floor_ms", t.forward_floor_ms},
+              {"forward_gbps", t.forward_gbps},
+              {"backward_ms", t.backward_ms},
+              {"backward_floor_ms", t.backward_floor_ms},
+              {"backward_gbps", t.backward_gbps},
+              {"relative_error", t.relative_error},
+              {"relative_gradient_error", t.relative_gradient_error}});
+  const bench::PeerTime* peer = beside_peers && t.chosen ? bench::best_peer(t.length) : nullptr;
+  if (peer != nullptr) {
+    row.update({{"peer_forward_ms", peer->forward_ms},
+                {"peer_backward_ms", peer->backward_ms},
+                {"forward_speedup", peer->forward_ms / t.forward_ms},
+                {"backward_speedup", peer->backward_ms / t.backward_ms}});
+  }
+  return row;
 }
 
 ExitCode bench_conv(const BenchOptions& options) {
+  const bool paper = options.preset == "paper";
   bench::ConvBenchOptions how;
-  if (!options.lengths.empty()) how.lengths = options.lengths;
-  how.batch = options.batch;
-  how.channels = options.channels;
+  if (paper) how = bench::paper_preset();
   how.device = runtime::choose_device(options.device);
-  how.dtype = scalar_type(options.dtype);
   how.repeats = options.repeats;
-  how.gated = options.gated;
+  if (!paper) {
+    if (!options.lengths.empty()) how.lengths = options.lengths;
+    how.batch = options.batch;
+    how.channels = options.channels;
+    how.dtype = scalar_type(options.dtype);
+    how.gated = options.gated;
+  }
   log::info("timing the long convolution on {}: {} sequences, {} channels, {}{}", how.device.str(),
             how.batch, how.channels, options.dtype, how.gated ? ", gated" : "");
   const std::vector<bench::ConvTiming> timings = bench::bench_long_conv(how);
   ordered_json result{{"device", how.device.str()}, {"batch", how.batch},
                       {"channels", how.channels},   {"dtype", options.dtype},
-                      {"gated", how.gated},         {"repeats", how.repeats}};
+                      {"gated", how.gated},         {"skip", how.skip},
+                      {"repeats", how.repeats}};
   if (!timings.empty()) result["copy_gbps"] = timings.front().copy_gbps;
   result["timings"] = ordered_json::array();
-  for (const bench::ConvTiming& timing : timings) result["timings"].push_back(to_json(timing));
+  for (const bench::ConvTiming& timing : timings)
+    result["timings"].push_back(to_json(timing, paper));
   print_result(result.dump(2), options.json);
   return ExitCode::ok;
 }

@@ -14,7 +14,6 @@
 #include "train/optim/optimizer.h"
 
 #define AT_PER_OPERATOR_HEADERS
-#include <ATen/Context.h>
 #include <ATen/ops/randint.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -96,9 +95,7 @@ train::Parts build_parts(train::RunConfig& config, c10::Device device) {
     config.data.batch_size.fail(fmt::format(
         "expected a multiple of data.micro_batch (or of train.accumulate), got {}", batch));
   }
-  // As the trainer does: bf16 has given up float32's last bits already.
-  at::globalContext().setFloat32MatmulPrecision(config.train.precision() == "bf16" ? "high"
-                                                                                   : "highest");
+  train::set_arithmetic(config.train);
   runtime::seed_everything(static_cast<std::uint64_t>(config.seed()));
   parts.model = models::build(config.model);
   parts.model->to(device, runtime::parameter_dtype(config.train.precision()));

@@ -285,17 +285,31 @@ void add_bench(CLI::App& program, Action& action) {
 
   CLI::App* conv = command(*app, "conv", "Time the long convolution, forward and backward",
                            R"(Example:
-  longconv bench conv --lengths 1024,8192,65536 --batch 16 --channels 768 --dtype bf16 --json)");
-  conv->add_option("--lengths", options->lengths, "Sequence lengths, separated by commas")
-      ->type_name("L,...")
-      ->delimiter(',')
-      ->check(CLI::PositiveNumber);
-  conv->add_option("--batch", options->batch, "Sequences")->check(CLI::PositiveNumber);
-  conv->add_option("--channels", options->channels, "Channels")->check(CLI::PositiveNumber);
-  conv->add_option("--dtype", options->dtype, "Of input and output")
-      ->type_name("DTYPE")
-      ->check(CLI::IsMember({"float64", "float32", "bf16", "fp16"}));
-  conv->add_flag("--gated", options->gated, "With both gates, as Hyena uses it");
+  longconv bench conv --lengths 1024,8192,65536 --batch 16 --channels 768 --dtype bf16 --json
+  longconv bench conv --preset paper)");
+  CLI::Option* lengths =
+      conv->add_option("--lengths", options->lengths, "Sequence lengths, separated by commas")
+          ->type_name("L,...")
+          ->delimiter(',')
+          ->check(CLI::PositiveNumber);
+  CLI::Option* batch =
+      conv->add_option("--batch", options->batch, "Sequences")->check(CLI::PositiveNumber);
+  CLI::Option* channels =
+      conv->add_option("--channels", options->channels, "Channels")->check(CLI::PositiveNumber);
+  CLI::Option* dtype = conv->add_option("--dtype", options->dtype, "Of input and output")
+                           ->type_name("DTYPE")
+                           ->check(CLI::IsMember({"float64", "float32", "bf16", "fp16"}));
+  CLI::Option* gated =
+      conv->add_flag("--gated", options->gated, "With both gates, as Hyena uses it");
+  conv->add_option("--preset", options->preset,
+                   "paper: 256 to 32,768 steps, 64 x 768, bf16, beside the best of the others")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"paper"}))
+      ->excludes(lengths)
+      ->excludes(batch)
+      ->excludes(channels)
+      ->excludes(dtype)
+      ->excludes(gated);
 
   CLI::App* model = command(*app, "model", "Time training steps of a configuration on random ids",
                             R"(Examples:

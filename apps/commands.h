@@ -68,6 +68,7 @@ struct BenchOptions {
   std::string device = "auto";
   std::int64_t repeats = 20;
   bool gated = false;  ///< conv: with both gates, as Hyena uses it
+  std::string preset;  ///< conv: "" or "paper", which sets all of the above but the device
   bool json = false;
 };
 ExitCode bench(const BenchOptions& options);

@@ -3,7 +3,10 @@
 #
 #   run.sh tests              the GPU tests
 #   run.sh train              quick start on the GPU, then 200 steps of the 153M model
+#   run.sh conv               the long convolution beside its floor and the best of the others
 #   run.sh bench              tokens/s, memory, share of time in the convolution; micro-benchmarks
+#   run.sh sanitize           compute-sanitizer's four tools over the kernels' tests at small shapes
+#   run.sh compare            200 steps of the 153M model, 2K and 32K, by our kernels and by LibTorch's FFT
 #   run.sh all                all of these
 #   run.sh exec PROGRAM ...   one program of bin/ with these arguments
 #
@@ -64,6 +67,46 @@ run_training() {
   done
 }
 
+run_conv() {
+  ours longconv bench conv --preset paper --json | tee "$results/conv_paper.json"
+  ours longconv bench conv --gated --lengths 1024,4096,16384 --json >"$results/conv_gated.json"
+  local batch
+  for batch in 1 4; do
+    ours longconv bench conv --batch $batch --channels 64 --lengths 256,1024,4096,16384,32768 --json \
+      >"$results/conv_b${batch}_h64.json"
+  done
+  ours longconv bench conv --lengths 1000,3000,12000,30001 --json >"$results/conv_odd.json"
+}
+
+# Every kernel once or twice: small rows of each mode, and every number of rings at two sequences.
+run_sanitize() {
+  local tool failed=0
+  for tool in memcheck racecheck synccheck initcheck; do
+    echo "== compute-sanitizer $tool"
+    env LD_LIBRARY_PATH="$path" compute-sanitizer --tool $tool --error-exitcode 9 --kernel-name-exclude kns=at \
+      "$here/bin/test_core_ops_gpu" --gtest_brief=1 \
+      --gtest_filter='EveryRow/LongConv.*cuda_*B2*L129_*:EveryRow/LongConv.*cuda_ring*B2*L1000_*:EveryRegime/*bf16_L513_*:EveryRegime/*bf16_L1999_*:EveryRegime/*bf16_L5000_*:EveryRegime/*bf16_L8192_*:EveryRegime/*bf16_L20001_*' \
+      2>&1 | tail -n 4 | tee "$results/sanitize_$tool.txt" || failed=1
+    grep -q 'ERROR SUMMARY: 0 errors\|RACECHECK SUMMARY: 0 hazards' "$results/sanitize_$tool.txt" || failed=1
+  done
+  return $failed
+}
+
+run_compare() {
+  local kernels
+  for kernels in auto torch_fft; do
+    rm -rf "runs/2k_$kernels" "runs/32k_$kernels"
+    ours longconv train configs/lm/hyena_153m.toml data.path=corpora/quickstart data.batch_size=16 \
+      train.accumulate=1 schedule.max_steps=200 schedule.warmup_steps=20 train.log_every=1 train.eval_every=0 \
+      train.checkpoint_every=0 train.long_conv=$kernels run.dir="runs/2k_$kernels"
+    ours longconv train configs/lm/hyena_153m.toml data.path=corpora/quickstart data.batch_size=1 data.seq_len=32768 \
+      model.l_max=32768 train.accumulate=1 schedule.max_steps=200 schedule.warmup_steps=20 train.log_every=1 \
+      train.eval_every=0 train.checkpoint_every=0 train.long_conv=$kernels run.dir="runs/32k_$kernels"
+    cp "runs/2k_$kernels/metrics.jsonl" "$results/hyena_153m_2k_$kernels.metrics.jsonl"
+    cp "runs/32k_$kernels/metrics.jsonl" "$results/hyena_153m_32k_$kernels.metrics.jsonl"
+  done
+}
+
 run_bench() {
   ours longconv bench model configs/lm/hyena_153m.toml data.batch_size=16 train.accumulate=1 --json \
     | tee "$results/bench_hyena_153m.json"
@@ -83,6 +126,9 @@ case ${1:-all} in
   tests) run_tests ;;
   train) run_training ;;
   bench) run_bench ;;
+  conv) run_conv ;;
+  sanitize) run_sanitize ;;
+  compare) run_compare ;;
   all)
     status=0
     ours longconv doctor || status=$?
@@ -95,7 +141,7 @@ case ${1:-all} in
     ours "$@"
     ;;
   *)
-    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

@@ -61,6 +61,10 @@ struct TrainSection : config::Section {
   config::Key<std::string> precision{this, "precision", "float32",
                                      config::one_of({"float32", "bf16", "float64"}),
                                      "arithmetic of the model; sums and FFTs stay float32"};
+  config::Key<std::string> long_conv{this, "long_conv", "auto",
+                                     config::one_of({"auto", "torch_fft"}),
+                                     "kernels of the long convolution: the fastest that fits, or "
+                                     "LibTorch's FFT, to compare with"};
   config::Key<std::int64_t> accumulate{this, "accumulate", 1, config::at_least(std::int64_t{1}),
                                        "micro-batches per optimiser step"};
   config::Key<std::int64_t> log_every{this, "log_every", 10, config::at_least(std::int64_t{1}),

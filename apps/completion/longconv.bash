@@ -25,7 +25,7 @@ _longconv_options() {
     "data inspect") echo "--samples --verify --json $common" ;;
     "data convert") echo "--tokenizer --json $common" ;;
     inspect | doctor) echo "--json $common" ;;
-    "bench conv") echo "--lengths --batch --channels --dtype --gated --device --repeats --json $common" ;;
+    "bench conv") echo "--lengths --batch --channels --dtype --gated --preset --device --repeats --json $common" ;;
     "bench model") echo "--device --repeats --json $common" ;;
     report) echo "--out $common" ;;
     *) echo "$common" ;;

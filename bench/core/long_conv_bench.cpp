@@ -8,6 +8,7 @@
 #include <ATen/ops/exp.h>
 #include <ATen/ops/randn.h>
 #include <c10/core/GradMode.h>
+#include <c10/util/Exception.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
@@ -32,7 +33,9 @@ LongConvInputs make_inputs(const ConvBenchOptions& o, std::int64_t batch, std::i
   const at::Tensor decay =
       at::exp(at::arange(length, filter).mul(-5.0 / static_cast<double>(length)));
   in.k = leaf(at::randn({channels, length}, filter).mul(decay));
-  in.skip = leaf(at::randn({channels}, filter));
+  if (o.skip) {
+    in.skip = leaf(at::randn({channels}, filter));
+  }
   if (o.gated) {
     in.gate_in = leaf(at::randn({batch, channels, length}, signal));
     in.gate_out = leaf(at::randn({batch, channels, length}, signal));
@@ -41,7 +44,10 @@ LongConvInputs make_inputs(const ConvBenchOptions& o, std::int64_t batch, std::i
 }
 
 std::vector<at::Tensor> leaves(const LongConvInputs& in) {
-  std::vector<at::Tensor> all = {in.u, in.k, *in.skip};
+  std::vector<at::Tensor> all = {in.u, in.k};
+  if (in.skip) {
+    all.push_back(*in.skip);
+  }
   if (in.gate_in) {
     all.push_back(*in.gate_in);
     all.push_back(*in.gate_out);
@@ -56,7 +62,9 @@ LongConvInputs to_float64(const LongConvInputs& in) {
   LongConvInputs out;
   out.u = exact(in.u);
   out.k = exact(in.k);
-  out.skip = exact(*in.skip);
+  if (in.skip) {
+    out.skip = exact(*in.skip);
+  }
   if (in.gate_in) {
     out.gate_in = exact(*in.gate_in);
     out.gate_out = exact(*in.gate_out);
@@ -108,18 +116,10 @@ std::string dtype_name(at::ScalarType dtype) {
   }
 }
 
-ConvTiming measure(const LongConvRow& row, const ConvBenchOptions& o,
-                   const std::vector<LongConvInputs>& buffers, double copy_gbps) {
+void measure_times(const LongConvRow& row, const ConvBenchOptions& o,
+                   const std::vector<LongConvInputs>& buffers, ConvTiming& t) {
   const TimingOptions timing_options{3, o.repeats};
   const auto pick = [&](std::int64_t i) { return static_cast<std::size_t>(i) % buffers.size(); };
-  ConvTiming t;
-  t.row = row.name;
-  t.length = buffers[0].u.size(2);
-  t.batch = o.batch;
-  t.channels = o.channels;
-  t.dtype = dtype_name(o.dtype);
-  t.gated = o.gated;
-  t.copy_gbps = copy_gbps;
   {
     const c10::AutoGradMode no_grad(false);
     t.forward_ms = median_ms(
@@ -142,15 +142,62 @@ ConvTiming measure(const LongConvRow& row, const ConvBenchOptions& o,
                               /*retain_graph=*/true);
       },
       timing_options);
+}
+
+ConvTiming measure(const LongConvRow& row, const ConvBenchOptions& o,
+                   const std::vector<LongConvInputs>& buffers, double copy_gbps) {
+  ConvTiming t;
+  t.row = row.name;
+  t.length = buffers[0].u.size(2);
+  t.batch = o.batch;
+  t.channels = o.channels;
+  t.dtype = dtype_name(o.dtype);
+  t.gated = o.gated;
+  t.copy_gbps = copy_gbps;
   const auto [forward_bytes, backward_bytes] = bytes_moved(buffers[0]);
   t.forward_floor_ms = forward_bytes / copy_gbps * 1e-6;
   t.backward_floor_ms = backward_bytes / copy_gbps * 1e-6;
+  try {
+    measure_times(row, o, buffers, t);
+  } catch (const c10::OutOfMemoryError&) {
+    t.out_of_memory = true;
+    return t;
+  }
   t.forward_gbps = forward_bytes / t.forward_ms * 1e-6;
   t.backward_gbps = backward_bytes / t.backward_ms * 1e-6;
   return t;
 }
 
+// clang-format off
+constexpr PeerTime kPeers[] = {
+    // L,  forward, backward
+    {256,   .090,   .244},
+    {1024,  .358,   .660},
+    {4096,  1.42,   2.49},
+    {8192,  3.05,   6.65},
+    {16384, 7.45,   21.1},
+    {32768, 19.7,   25.0},
+};
+// clang-format on
+
 }  // namespace
+
+ConvBenchOptions paper_preset() {
+  ConvBenchOptions o;
+  o.lengths = {256, 512, 1024, 2048, 4096, 8192, 16384, 32768};
+  o.dtype = at::kBFloat16;
+  o.skip = false;
+  return o;
+}
+
+const PeerTime* best_peer(std::int64_t length) {
+  for (const PeerTime& peer : kPeers) {
+    if (peer.length == length) {
+      return &peer;
+    }
+  }
+  return nullptr;
+}
 
 std::vector<ConvTiming> bench_long_conv(const ConvBenchOptions& options) {
   std::vector<std::int64_t> lengths = options.lengths;
@@ -173,7 +220,9 @@ std::vector<ConvTiming> bench_long_conv(const ConvBenchOptions& options) {
     for (const LongConvRow* row : rows) {
       ConvTiming timing = measure(*row, options, buffers, copy_gbps);
       timing.chosen = row == &chosen;
-      measure_errors(*row, options, length, timing);
+      if (!timing.out_of_memory) {
+        measure_errors(*row, options, length, timing);
+      }
       all.push_back(timing);
     }
   }

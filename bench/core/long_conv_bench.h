@@ -19,7 +19,23 @@ struct ConvBenchOptions {
   c10::ScalarType dtype = c10::ScalarType::Float;  ///< of u and y: f64, f32, bf16, f16
   std::int64_t repeats = 20;
   bool gated = false;  ///< both gates
+  bool skip = true;    ///< the per-channel skip
 };
+
+/// The published comparison: 256 to 32,768 steps, 64 sequences, 768 channels, bf16, no gates, no
+/// skip.
+ConvBenchOptions paper_preset();
+
+/// The fastest of the other implementations at a length of the preset, milliseconds; their filter's
+/// transform is inside the forward time.
+struct PeerTime {
+  std::int64_t length;
+  double forward_ms;
+  double backward_ms;
+};
+/// Of NVIDIA's subquadratic-ops 0.3.1, FlashFFTConv b877102 and cuDNN 9.28, one NVIDIA H200,
+/// 2026-11-22; nullptr for lengths that were not measured.
+const PeerTime* best_peer(std::int64_t length);
 
 /// One row at one length. The filter's transform is inside the forward time. A floor is what the
 /// call must move (each tensor once) at the copy rate measured on the same device.
@@ -31,6 +47,7 @@ struct ConvTiming {
   std::int64_t channels = 0;
   std::string dtype;
   bool gated = false;
+  bool out_of_memory = false;  ///< the row does not fit this device at this shape: no times
   double forward_ms = 0.0;
   double backward_ms = 0.0;
   double forward_floor_ms = 0.0;

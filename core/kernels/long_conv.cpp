@@ -2,6 +2,8 @@
 
 #include "core/kernels/cpu/long_conv_direct.h"
 #ifdef LONGCONV_WITH_CUDA
+#include "core/kernels/cuda/long_conv_ring.h"
+#include "core/kernels/cuda/long_conv_ring_filter.h"
 #include "core/kernels/cuda/long_conv_toeplitz.h"
 #endif
 
@@ -17,8 +19,14 @@ namespace {
 constexpr std::int64_t kDirectTapsF32 = 256;
 constexpr std::int64_t kDirectTapsF64 = 64;
 
-constexpr bool kOnlyCausal = true;
-constexpr bool kOnlyOneFilter = true;
+// Toeplitz products meet the ring transform between 512 and 1024 taps: bf16, B 64 H 768, one H100,
+// forward / backward in ms, 512 taps .086 / .196 against .148 / .36, 1024 .185 / .40 against
+// .131 / .34 (bench/results/2026-11-25_h100).
+[[maybe_unused]] constexpr std::int64_t kToeplitzTaps = 512;
+
+[[maybe_unused]] constexpr bool kOnlyCausal = true;
+[[maybe_unused]] constexpr bool kOnlyOneFilter = true;
+[[maybe_unused]] constexpr bool kByTransform = true;
 
 constexpr LongConvVariant kVariants[] = {
     // clang-format off
@@ -26,8 +34,10 @@ constexpr LongConvVariant kVariants[] = {
     {"cpu_direct_f64",  Device::cpu, Dtype::f64,  kAnyLength, kDirectTapsF64, &cpu::direct_forward<double>, &cpu::direct_backward<double>},
     {"cpu_direct_f32",  Device::cpu, Dtype::f32,  kAnyLength, kDirectTapsF32, &cpu::direct_forward<float>,  &cpu::direct_backward<float>},
 #ifdef LONGCONV_WITH_CUDA
-    {"cuda_toeplitz_bf16", Device::cuda, Dtype::bf16, cuda::kToeplitzMaxLength, cuda::kToeplitzMaxLength, &cuda::toeplitz_forward_bf16, &cuda::toeplitz_backward_bf16, kOnlyCausal, kOnlyOneFilter},
-    {"cuda_toeplitz_f16",  Device::cuda, Dtype::f16,  cuda::kToeplitzMaxLength, cuda::kToeplitzMaxLength, &cuda::toeplitz_forward_f16,  &cuda::toeplitz_backward_f16,  kOnlyCausal, kOnlyOneFilter},
+    {"cuda_toeplitz_bf16", Device::cuda, Dtype::bf16, cuda::kToeplitzMaxLength, kToeplitzTaps, &cuda::toeplitz_forward_bf16, &cuda::toeplitz_backward_bf16, kOnlyCausal, kOnlyOneFilter},
+    {"cuda_toeplitz_f16",  Device::cuda, Dtype::f16,  cuda::kToeplitzMaxLength, kToeplitzTaps, &cuda::toeplitz_forward_f16,  &cuda::toeplitz_backward_f16,  kOnlyCausal, kOnlyOneFilter},
+    {"cuda_ring_bf16",     Device::cuda, Dtype::bf16, cuda::kRingMaxLength,     kAnyLength,    &cuda::ring_forward_bf16,     &cuda::ring_backward_bf16,     !kOnlyCausal, kOnlyOneFilter, &cuda::ring_spectrum_bytes, &cuda::ring_filter_spectrum, &cuda::ring_workspace_bytes, kByTransform},
+    {"cuda_ring_f16",      Device::cuda, Dtype::f16,  cuda::kRingMaxLength,     kAnyLength,    &cuda::ring_forward_f16,      &cuda::ring_backward_f16,      !kOnlyCausal, kOnlyOneFilter, &cuda::ring_spectrum_bytes, &cuda::ring_filter_spectrum, &cuda::ring_workspace_bytes, kByTransform},
 #endif
     // clang-format on
 };

@@ -37,12 +37,13 @@ struct LongConvArgs {
   std::int64_t u_batch_stride = 0;  ///< elements; H * L when contiguous
   std::int64_t gate_in_batch_stride = 0;
   std::int64_t gate_out_batch_stride = 0;
-  std::int64_t batch = 0;         ///< B
-  std::int64_t filters = 1;       ///< C, filters per channel
-  std::int64_t channels = 0;      ///< H
-  std::int64_t length = 0;        ///< L, time steps
-  std::int64_t taps = 0;          ///< K; taps beyond L are ignored
-  std::int64_t reverse_taps = 0;  ///< K'
+  std::int64_t batch = 0;          ///< B
+  std::int64_t filters = 1;        ///< C, filters per channel
+  std::int64_t channels = 0;       ///< H
+  std::int64_t length = 0;         ///< L, time steps
+  std::int64_t taps = 0;           ///< K; taps beyond L are ignored
+  std::int64_t reverse_taps = 0;   ///< K'
+  const void* spectrum = nullptr;  ///< what the variant's `make_spectrum` made of k and k_reverse
   Dtype dtype = Dtype::f32;
   ConvMode mode = ConvMode::causal;
 };
@@ -59,6 +60,7 @@ struct LongConvGradArgs {
   void* dk = nullptr;
   void* dk_reverse = nullptr;
   void* dskip = nullptr;
+  void* workspace = nullptr;  ///< the variant's `workspace_bytes`, aligned to 16; contents are lost
 };
 
 inline constexpr std::int64_t kAnyLength = std::numeric_limits<std::int64_t>::max();
@@ -76,6 +78,15 @@ struct LongConvVariant {
   void (*backward)(const LongConvGradArgs& args, Stream stream);
   bool only_causal = false;      ///< takes no other mode
   bool only_one_filter = false;  ///< takes C = 1 only
+  /// Rows that read a spectrum instead of k: its size, and how to make it. It depends on the
+  /// filter, L and the mode alone, so one serves any number of calls, forward and backward.
+  std::int64_t (*spectrum_bytes)(const LongConvArgs& args) = nullptr;
+  void (*make_spectrum)(const LongConvArgs& args, void* spectrum, Stream stream) = nullptr;
+  /// Scratch memory of `backward`, if it wants any.
+  std::int64_t (*workspace_bytes)(const LongConvGradArgs& args) = nullptr;
+  /// Sums by transforms in fp16: their noise, about 2^-11 of a row's root mean square, reaches
+  /// every output of the row, earlier ones too.
+  bool by_transform = false;
 };
 
 /// What a variant is chosen by: never the batch, so that a row's bits do not depend on its company.

@@ -134,17 +134,28 @@ kernels::LongConvArgs to_args(const Problem& p) {
   return a;
 }
 
-at::Tensor kernel_forward(const kernels::LongConvVariant& variant, const Problem& problem) {
+at::Tensor bytes_on(const at::Tensor& like, std::int64_t count) {
+  return at::empty({count}, like.options().dtype(at::kByte));
+}
+
+/// `spectrum` is made here for variants that read one; it is theirs alone.
+at::Tensor kernel_forward(const kernels::LongConvVariant& variant, const Problem& problem,
+                          at::Tensor& spectrum) {
   const Problem p = with_kernel_layout(problem);
   at::Tensor y = at::empty({p.u.size(0), p.k.size(0), p.u.size(1), p.u.size(2)}, p.u.options());
   kernels::LongConvArgs args = to_args(p);
   args.y = writable(y);
+  if (variant.make_spectrum != nullptr) {
+    spectrum = bytes_on(p.u, variant.spectrum_bytes(args));
+    variant.make_spectrum(args, writable(spectrum), stream_of(p.u));
+    args.spectrum = pointer(spectrum);
+  }
   variant.forward(args, stream_of(p.u));
   return y;
 }
 
 Gradients kernel_backward(const kernels::LongConvVariant& variant, const Problem& problem,
-                          const at::Tensor& dy, const Wanted& wanted) {
+                          const at::Tensor& spectrum, const at::Tensor& dy, const Wanted& wanted) {
   const Problem p = with_kernel_layout(problem);
   const at::Tensor dy_contiguous = dy.contiguous();
   const auto like = [](bool want, const at::Tensor& t) {
@@ -166,6 +177,12 @@ Gradients kernel_backward(const kernels::LongConvVariant& variant, const Problem
   args.dskip = writable(d.skip);
   args.dgate_in = writable(d.gate_in);
   args.dgate_out = writable(d.gate_out);
+  args.inputs.spectrum = pointer(spectrum);
+  at::Tensor workspace;
+  if (variant.workspace_bytes != nullptr) {
+    workspace = bytes_on(p.u, variant.workspace_bytes(args));
+    args.workspace = writable(workspace);
+  }
   variant.backward(args, stream_of(p.u));
   return d;
 }
@@ -175,7 +192,7 @@ Gradients kernel_backward(const kernels::LongConvVariant& variant, const Problem
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// Saves the inputs and, for torch_fft, the filter's spectrum: nothing else of length L.
+/// Saves the inputs and the filter's spectrum: nothing else of length L.
 class LongConvFunction : public torch::autograd::Function<LongConvFunction> {
  public:
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& u, const at::Tensor& k,
@@ -188,7 +205,7 @@ class LongConvFunction : public torch::autograd::Function<LongConvFunction> {
     at::Tensor spectrum;
     at::Tensor y;
     if (row->variant != nullptr) {
-      y = kernel_forward(*row->variant, p);
+      y = kernel_forward(*row->variant, p, spectrum);
     } else {
       spectrum = fft::filter_spectrum(p);
       y = fft::forward(p, spectrum);
@@ -230,7 +247,7 @@ class LongConvFunction : public torch::autograd::Function<LongConvFunction> {
 
     // Under grad mode (double backward) each step must be one autograd knows.
     const bool use_kernel = row.variant != nullptr && !c10::GradMode::is_enabled();
-    Gradients d = use_kernel ? kernel_backward(*row.variant, p, dy, wanted)
+    Gradients d = use_kernel ? kernel_backward(*row.variant, p, saved[6], dy, wanted)
                              : fft::backward(p, saved[6], dy, wanted);
     const auto lowered = [&](const at::Tensor& t) {
       return t.defined() && one_filter ? t.squeeze(0) : t;
@@ -260,8 +277,11 @@ kernels::LongConvShape shape_of(const LongConvInputs& in, ConvMode mode) {
           in.k.size(-1),        in.k.dim() == 3 ? in.k.size(0) : 1, mode};
 }
 
+std::atomic<bool> by_fft_only{false};
+
 const LongConvRow& choose(const LongConvInputs& in, ConvMode mode) {
-  const kernels::LongConvVariant* variant = kernels::find_long_conv(shape_of(in, mode));
+  const kernels::LongConvVariant* variant =
+      by_fft_only ? nullptr : kernels::find_long_conv(shape_of(in, mode));
   const std::span<const LongConvRow> rows = long_conv_rows();
   for (const LongConvRow& row : rows) {
     if (row.variant == variant) {
@@ -289,6 +309,8 @@ std::span<const LongConvRow> long_conv_rows() {
   return rows;
 }
 
+void set_long_conv_by_fft_only(bool only) { by_fft_only = only; }
+
 const LongConvRow& choose_long_conv_row(const LongConvInputs& inputs, ConvMode mode) {
   check(inputs, mode);
   return choose(inputs, mode);
@@ -297,7 +319,7 @@ const LongConvRow& choose_long_conv_row(const LongConvInputs& inputs, ConvMode m
 at::Tensor long_conv(const LongConvInputs& inputs, ConvMode mode) {
   check(inputs, mode);
   const LongConvRow& row = choose(inputs, mode);
-  if (row.variant == nullptr) {
+  if (row.variant == nullptr && !by_fft_only) {
     say_fallback_once(inputs);
   }
   return run(row, inputs, mode);

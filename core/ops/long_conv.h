@@ -48,6 +48,10 @@ struct LongConvRow {
 /// The rows long_conv() chooses from, best first. Tests and benchmarks walk them.
 std::span<const LongConvRow> long_conv_rows();
 
+/// Whether long_conv() chooses torch_fft for every call from now on, in every thread: to measure
+/// what the kernels give, or to doubt them.
+void set_long_conv_by_fft_only(bool only);
+
 /// The row long_conv() chooses. Throws ShapeError as long_conv() does.
 const LongConvRow& choose_long_conv_row(const LongConvInputs& inputs, ConvMode mode);
 

@@ -146,25 +146,34 @@ inline reference::LongConv absolute(const reference::LongConv& x) {
   return a;
 }
 
+/// How a row sums: transforms spread their noise over all outputs, direct sums do not.
+enum class Sums { direct, by_wide_transform, by_half_transform };
+
 /// How far a row may be off, relative to the sum of absolute values: sums or transforms in wide
-/// precision, and `roundings` to `dtype`: of gated products before the sum, of the result after it.
-inline double row_bound(const ConvShape& s, Dtype dtype, bool by_transform, int roundings) {
+/// precision or fp16, and `roundings` to `dtype`: of gated products before the sum, of the result
+/// after it.
+inline double row_bound(const ConvShape& s, Dtype dtype, Sums how, int roundings) {
   const auto rows = static_cast<double>(std::max(s.batch, s.filters));  // dk sums over the batch
   const auto length = static_cast<double>(s.length);
-  const double sums =
-      by_transform ? transform_bound(dtype, 2.0 * length) * rows : sum_bound(dtype, rows * length);
+  double sums = sum_bound(dtype, rows * length);
+  if (how == Sums::by_wide_transform) {
+    sums = transform_bound(dtype, 2.0 * length) * rows;
+  } else if (how == Sums::by_half_transform) {
+    // Two transforms of five roundings each, and the spectra's; they add up like noise.
+    sums += 4.0 * unit_roundoff(Dtype::f16);
+  }
   return sums + roundings * unit_roundoff(dtype);
 }
 
 /// The bound for y, du and the gates' gradients: the result, at most one gated product, and the
 /// taps where a kernel multiplies in 16 bits.
-inline double signal_bound(const ConvShape& s, Dtype dtype, bool by_transform) {
-  return row_bound(s, dtype, by_transform, 3);
+inline double signal_bound(const ConvShape& s, Dtype dtype, Sums how) {
+  return row_bound(s, dtype, how, 3);
 }
 
 /// The bound for dk, dk_reverse and dskip, which are wide: gated products only.
-inline double filter_bound(const ConvShape& s, Dtype dtype, bool by_transform) {
-  return row_bound(s, dtype, by_transform, int{s.gate_in} + int{s.gate_out});
+inline double filter_bound(const ConvShape& s, Dtype dtype, Sums how) {
+  return row_bound(s, dtype, how, int{s.gate_in} + int{s.gate_out});
 }
 
 }  // namespace longconv::testing

@@ -1,6 +1,7 @@
 #include "train/loop/parts.h"
 
 #include "core/base/log.h"
+#include "core/ops/long_conv.h"
 #include "core/runtime/device.h"
 #include "train/loop/trainer.h"
 #include "train/optim/optimizer.h"
@@ -82,6 +83,13 @@ void resolve(RunConfig& config, const std::string& config_path) {
   append_default_groups(config.optim, parameter_infos(*models::build(config.model, shapes_only)));
 }
 
+void set_arithmetic(const TrainSection& train) {
+  // bf16 has given up float32's last bits already; TF32 makes the remaining products 8 times
+  // faster.
+  at::globalContext().setFloat32MatmulPrecision(train.precision() == "bf16" ? "high" : "highest");
+  ops::set_long_conv_by_fft_only(train.long_conv() == "torch_fft");
+}
+
 Parts build_parts(RunConfig& config) {
   Parts parts;
   const Split split = split_batch(config);
@@ -89,9 +97,7 @@ Parts build_parts(RunConfig& config) {
   parts.passes = split.passes;
   parts.device = runtime::choose_device(config.run.device());
   const std::string& precision = config.train.precision();
-  // bf16 has given up float32's last bits already; TF32 makes the remaining products 8 times
-  // faster.
-  at::globalContext().setFloat32MatmulPrecision(precision == "bf16" ? "high" : "highest");
+  set_arithmetic(config.train);
 
   parts.corpus = data::open_corpus(config.data);
   if (config.model.vocab_size() < parts.corpus.tokenizer->vocab_size()) {

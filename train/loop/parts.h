@@ -30,6 +30,9 @@ struct Parts {
 /// against each other. Opens the corpus only to learn the vocabulary's size.
 void resolve_keys(RunConfig& config, const std::string& config_path);
 
+/// Applies train.precision and train.long_conv to the whole process.
+void set_arithmetic(const TrainSection& train);
+
 /// Seeds all generators and builds; appends the default groups to config.optim.group. Throws
 /// ConfigError, DataError, EnvironmentError (no such device).
 Parts build_parts(RunConfig& config);

@@ -11,6 +11,7 @@
 // causal: no output reads a later input. Work is L^2 / 2 products a row, or L K where K < L.
 
 #include "core/kernels/cuda/check.h"
+#include "core/kernels/cuda/long_conv_calls.cuh"
 #include "core/kernels/cuda/long_conv_toeplitz.h"
 #include "core/kernels/cuda/toeplitz_tile.cuh"
 
@@ -24,21 +25,10 @@ constexpr int kWarps = 8;  // at most, in a block
 constexpr int kPad = 8;    // halves after each row: ldmatrix then hits every bank once
 constexpr int kMaxRows = 32;
 
-/// out_i = factor_i * (T in + skip in), in = a * b, for up to two outputs.
 template <class T>
-struct ApplyArgs {
-  const T* a;
-  const T* b;             // or nullptr
-  const float* k;         // [H, K]
-  const float* skip;      // [H] or nullptr
-  const T* factor[2];     // nullptr: 1
-  T* out[2];              // [B, H, L] contiguous; out[1] may be nullptr
-  std::int64_t a_stride;  // elements between batch rows
-  std::int64_t b_stride;
-  std::int64_t factor_stride[2];
-  std::int64_t batch;
-  std::int64_t channels;
-  int length;
+struct ToeplitzArgs {
+  ApplyArgs<T> call;
+  const float* k;            // [H, K]
   int padded;                // length rounded up to kTile
   int taps;                  // min(K, L)
   std::int64_t taps_stride;  // K
@@ -124,7 +114,8 @@ __device__ void store_row(const float (&value)[4][2], const T* factor, T* out, i
 
 template <class T, int kRowTiles, bool kMirrored, int kVectors>
 __global__ void __launch_bounds__(32 * kWarps, kRowTiles == 2 ? 2 : 3)
-    toeplitz_kernel(const ApplyArgs<T> args) {
+    toeplitz_kernel(const ToeplitzArgs<T> args) {
+  const ApplyArgs<T>& call = args.call;
   constexpr int kRows = 16 * kRowTiles;
   extern __shared__ __align__(16) unsigned char memory[];
   __shared__ float scratch[kWarps];
@@ -141,7 +132,7 @@ __global__ void __launch_bounds__(32 * kWarps, kRowTiles == 2 ? 2 : 3)
 
   const std::int64_t h = blockIdx.x;
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.y) * kRows;
-  const int rows = static_cast<int>(min(static_cast<std::int64_t>(kRows), args.batch - first));
+  const int rows = static_cast<int>(min(static_cast<std::int64_t>(kRows), call.batch - first));
 
   constexpr int kAtOnce = kRowsAtOnce<kVectors>;
   for (int r0 = warp * kAtOnce; r0 < kRows; r0 += warps * kAtOnce) {
@@ -149,18 +140,18 @@ __global__ void __launch_bounds__(32 * kWarps, kRowTiles == 2 ? 2 : 3)
     const auto row_at = [&](int r) {
       const std::int64_t b = first + min(r, rows - 1);
       return ProductRow<T>{
-          args.a + b * args.a_stride + h * args.length,
-          args.b == nullptr ? nullptr : args.b + b * args.b_stride + h * args.length};
+          call.in.a + b * call.in.a_stride + h * call.length,
+          call.in.b == nullptr ? nullptr : call.in.b + b * call.in.b_stride + h * call.length};
     };
 #pragma unroll
-    for (int i = 0; i < kAtOnce; ++i) raw[i].load(row_at(r0 + i), args.length, lane);
+    for (int i = 0; i < kAtOnce; ++i) raw[i].load(row_at(r0 + i), call.length, lane);
 #pragma unroll
     for (int i = 0; i < kAtOnce; ++i) {
       const int r = r0 + i;
       const bool inside = r < rows;
-      const int exponent = row_exponent(raw[i].amax(row_at(r), args.length, lane));
+      const int exponent = row_exponent(raw[i].amax(row_at(r), call.length, lane));
       const float scale = inside ? power_of_two(kTopExponent - exponent) : 0.0F;
-      raw[i].store(row_at(r), scale, args.length, args.padded, v + r * stride, lane);
+      raw[i].store(row_at(r), scale, call.length, args.padded, v + r * stride, lane);
       if (lane == 0) row_scale[r] = inside ? power_of_two(exponent - kTopExponent) : 0.0F;
     }
   }
@@ -168,7 +159,7 @@ __global__ void __launch_bounds__(32 * kWarps, kRowTiles == 2 ? 2 : 3)
                                                  args.padded, even, odd, scratch);
   __syncthreads();
   const float tap_scale = power_of_two(tap_exponent - kTopExponent);
-  const float skip = args.skip == nullptr ? 0.0F : args.skip[h];
+  const float skip = call.skip == nullptr ? 0.0F : call.skip[h];
 
   // Lane's place in the fragment: output o + n, inputs i + 2q and i + 2q + 1.
   const int n = lane / 4;
@@ -201,7 +192,7 @@ __global__ void __launch_bounds__(32 * kWarps, kRowTiles == 2 ? 2 : 3)
 #pragma unroll
         for (int m = 0; m < kRowTiles; ++m) {
           std::uint32_t a[4];
-          load_matrices(a, a_base + 16 * m * stride + i + 16 * u);
+          load_matrices(a, shared_address(a_base + 16 * m * stride + i + 16 * u));
 #pragma unroll
           for (int j = 0; j < 8; ++j) multiply_add(sum[m][j], a, b[(j - 2 * u) & 7]);
         }
@@ -231,15 +222,15 @@ __global__ void __launch_bounds__(32 * kWarps, kRowTiles == 2 ? 2 : 3)
           const bool inside = r < rows;
 #pragma unroll
           for (int which = 0; which < 2; ++which) {
-            if (args.out[which] == nullptr) continue;
+            if (call.out[which] == nullptr) continue;
             T* const out =
-                inside ? args.out[which] + (b_row * args.channels + h) * args.length : nullptr;
-            const T* factor = args.factor[which];
+                inside ? call.out[which] + (b_row * call.channels + h) * call.length : nullptr;
+            const T* factor = call.factor[which];
             if (factor != nullptr) {
               // Rows outside still take part in the shuffles: they read row 0 of the block.
-              factor += (inside ? b_row : first) * args.factor_stride[which] + h * args.length;
+              factor += (inside ? b_row : first) * call.factor_stride[which] + h * call.length;
             }
-            store_row<T, kVectors != 0>(value, factor, out, o + 32 * group, args.length, lane);
+            store_row<T, kVectors != 0>(value, factor, out, o + 32 * group, call.length, lane);
           }
         }
       }
@@ -250,7 +241,7 @@ __global__ void __launch_bounds__(32 * kWarps, kRowTiles == 2 ? 2 : 3)
 constexpr int round_up(int x, int to) { return (x + to - 1) / to * to; }
 
 template <class T, int kRowTiles, bool kMirrored, int kVectors>
-void launch(const ApplyArgs<T>& args, cudaStream_t stream) {
+void launch(const ToeplitzArgs<T>& args, cudaStream_t stream) {
   const int tiles = args.padded / kTile;
   const int warps = std::clamp((tiles + 1) / 2, 1, kWarps);
   const std::size_t halves = 16UL * kRowTiles * (args.padded + kPad) +
@@ -259,104 +250,48 @@ void launch(const ApplyArgs<T>& args, cudaStream_t stream) {
   const int bytes = static_cast<int>(2 * halves);
   LONGCONV_CUDA_CHECK(
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
-  const dim3 grid(static_cast<unsigned>(args.channels),
-                  static_cast<unsigned>((args.batch + 16 * kRowTiles - 1) / (16 * kRowTiles)));
+  const dim3 grid(static_cast<unsigned>(args.call.channels),
+                  static_cast<unsigned>((args.call.batch + 16 * kRowTiles - 1) / (16 * kRowTiles)));
   kernel<<<grid, 32 * warps, bytes, stream>>>(args);
   LONGCONV_CUDA_CHECK(cudaGetLastError());
 }
 
-template <class T>
-bool is_aligned(const ApplyArgs<T>& args) {
-  return args.length % 8 == 0 && by_vectors(args.a, args.a_stride) &&
-         by_vectors(args.b, args.b_stride) && by_vectors(args.factor[0], args.factor_stride[0]) &&
-         by_vectors(args.factor[1], args.factor_stride[1]) && by_vectors(args.out[0], 0) &&
-         by_vectors(args.out[1], 0);
-}
-
 template <class T, bool kMirrored>
-void apply(ApplyArgs<T> args, cudaStream_t stream) {
-  if (args.batch == 0 || args.channels == 0 || args.length == 0) return;
-  args.padded = round_up(args.length, kTile);
+void apply(const ToeplitzArgs<T>& args, cudaStream_t stream) {
+  if (args.call.batch == 0 || args.call.channels == 0 || args.call.length == 0) return;
   // A row's result does not depend on the tile height: the same products in the same order.
-  const bool tall = args.batch > 16 && args.padded <= 1024;
+  const bool tall = args.call.batch > 16 && args.padded <= 1024;
   const auto with_vectors = [&]<int kVectors>() {
     if constexpr (kVectors <= 4) {
       if (tall) return launch<T, 2, kMirrored, kVectors>(args, stream);
     }
     launch<T, 1, kMirrored, kVectors>(args, stream);
   };
-  if (!is_aligned(args)) return with_vectors.template operator()<0>();
+  if (!args.call.by_vectors()) return with_vectors.template operator()<0>();
   if (args.padded <= 256) return with_vectors.template operator()<1>();
   if (args.padded <= 512) return with_vectors.template operator()<2>();
   if (args.padded <= 1024) return with_vectors.template operator()<4>();
   with_vectors.template operator()<8>();
 }
 
-/// What both directions share.
 template <class T>
-ApplyArgs<T> common(const LongConvArgs& args) {
-  ApplyArgs<T> out{};
-  out.k = static_cast<const float*>(args.k);
-  out.skip = static_cast<const float*>(args.skip);
-  out.batch = args.batch;
-  out.channels = args.channels;
-  out.length = static_cast<int>(args.length);
-  out.taps = static_cast<int>(std::min(args.taps, args.length));
-  out.taps_stride = args.taps;
-  return out;
-}
-
-/// in = g_in * u.
-template <class T>
-ApplyArgs<T> forward_args(const LongConvArgs& args) {
-  ApplyArgs<T> out = common<T>(args);
-  out.a = static_cast<const T*>(args.u);
-  out.a_stride = args.u_batch_stride;
-  out.b = static_cast<const T*>(args.gate_in);
-  out.b_stride = args.gate_in_batch_stride;
-  return out;
+auto applier(const LongConvArgs& args, Stream stream) {
+  return [&args, stream](const ApplyArgs<T>& call, bool mirrored) {
+    const ToeplitzArgs<T> toeplitz{call, static_cast<const float*>(args.k),
+                                   round_up(call.length, kTile),
+                                   static_cast<int>(std::min(args.taps, args.length)), args.taps};
+    mirrored ? apply<T, true>(toeplitz, stream) : apply<T, false>(toeplitz, stream);
+  };
 }
 
 template <class T>
 void forward(const LongConvArgs& args, Stream stream) {
-  ApplyArgs<T> call = forward_args<T>(args);
-  call.factor[0] = static_cast<const T*>(args.gate_out);
-  call.factor_stride[0] = args.gate_out_batch_stride;
-  call.out[0] = static_cast<T*>(args.y);
-  apply<T, false>(call, stream);
+  forward_with<T>(args, applier<T>(args, stream));
 }
 
 template <class T>
 void backward(const LongConvGradArgs& args, Stream stream) {
-  const LongConvArgs& in = args.inputs;
-  const std::int64_t row = in.channels * in.length;
-  if (args.du != nullptr || args.dgate_in != nullptr) {
-    // dw = g_out * dy;  dv = T^T dw + skip dw;  du = g_in * dv,  dg_in = u * dv
-    ApplyArgs<T> call = common<T>(in);
-    call.a = static_cast<const T*>(args.dy);
-    call.a_stride = row;
-    call.b = static_cast<const T*>(in.gate_out);
-    call.b_stride = in.gate_out_batch_stride;
-    int count = 0;
-    const auto add = [&](void* out, const void* factor, std::int64_t stride) {
-      if (out == nullptr) return;
-      call.out[count] = static_cast<T*>(out);
-      call.factor[count] = static_cast<const T*>(factor);
-      call.factor_stride[count] = stride;
-      ++count;
-    };
-    add(args.du, in.gate_in, in.gate_in_batch_stride);
-    add(args.dgate_in, in.u, in.u_batch_stride);
-    apply<T, true>(call, stream);
-  }
-  if (args.dgate_out != nullptr) {
-    // dg_out = dy * (T v + skip v)
-    ApplyArgs<T> call = forward_args<T>(in);
-    call.factor[0] = static_cast<const T*>(args.dy);
-    call.factor_stride[0] = row;
-    call.out[0] = static_cast<T*>(args.dgate_out);
-    apply<T, false>(call, stream);
-  }
+  backward_with<T>(args, applier<T>(args.inputs, stream));
   if (args.dk != nullptr || args.dskip != nullptr) toeplitz_filter_gradient<T>(args, stream);
 }
 

@@ -181,7 +181,7 @@ __global__ void __launch_bounds__(32 * kWarps, kVectors == 8 ? 1 : 2)
       std::uint32_t b[8][2];
       const auto load_pair = [&](int slot, int t) {
         std::uint32_t words[4];
-        load_matrices_transposed(words, b_base + t);
+        load_matrices_transposed(words, shared_address(b_base + t));
         b[slot][0] = words[0];
         b[slot][1] = words[1];
         b[slot + 1][0] = words[2];
@@ -195,7 +195,7 @@ __global__ void __launch_bounds__(32 * kWarps, kVectors == 8 ? 1 : 2)
         for (int i = 0; i < 4; ++i) {
           load_pair((6 + 2 * i) & 7, offset + s + 16 * i + 48);
           std::uint32_t a[4];
-          load_matrices_transposed(a, a_base + s + 16 * i);
+          load_matrices_transposed(a, shared_address(a_base + s + 16 * i));
 #pragma unroll
           for (int j = 0; j < 8; ++j) multiply_add(sum[g][j], a, b[(j + 2 * i) & 7]);
         }

@@ -1,14 +1,12 @@
-// Pieces of the Toeplitz kernels: 16-bit rows scaled into shared memory, tensor-core fragments.
+// Pieces of the Toeplitz kernels: 16-bit rows scaled into shared memory.
 //
 // Operands are fp16 whatever the tensors are: bf16 has 8 bits of mantissa, fp16 11, and both run at
 // the same rate. A power of two per row keeps every row inside fp16's range, so that values of 1e4
 // and of 1e-6 keep their relative accuracy; sums are float.
 #pragma once
 
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
-
-#include <cstdint>
+#include "core/kernels/cuda/elements.cuh"
+#include "core/kernels/cuda/tensor_core.cuh"
 
 namespace longconv::kernels::cuda {
 
@@ -16,60 +14,11 @@ namespace longconv::kernels::cuda {
 /// binary orders above its smallest normal number.
 inline constexpr int kTopExponent = 14;
 
-/// Whether rows of a multiple of 8 elements can be read 16 bytes at a time; nullptr can.
-inline bool by_vectors(const void* pointer, std::int64_t stride) {
-  return pointer == nullptr ||
-         (reinterpret_cast<std::uintptr_t>(pointer) % 16 == 0 && stride % 8 == 0);
-}
-
-__device__ inline float to_float(__nv_bfloat16 x) { return __bfloat162float(x); }
-__device__ inline float to_float(__half x) { return __half2float(x); }
-
-template <class T>
-__device__ T from_float(float x);
-template <>
-__device__ inline __nv_bfloat16 from_float<__nv_bfloat16>(float x) {
-  return __float2bfloat16_rn(x);
-}
-template <>
-__device__ inline __half from_float<__half>(float x) {
-  return __float2half_rn(x);
-}
-
-/// Two neighbours in one 32-bit word, the lower index in the lower half.
-template <class T>
-__device__ inline std::uint32_t pack(float low, float high) {
-  const T pair[2] = {from_float<T>(low), from_float<T>(high)};
-  return *reinterpret_cast<const std::uint32_t*>(pair);
-}
-template <class T>
-__device__ inline float2 unpack(std::uint32_t word) {
-  const T* pair = reinterpret_cast<const T*>(&word);
-  return {to_float(pair[0]), to_float(pair[1])};
-}
-
-/// 2^e for e in the range of normal floats, clamped to it.
-__device__ inline float power_of_two(int e) {
-  e = min(max(e, -126), 127);
-  return __int_as_float((e + 127) << 23);
-}
-
 /// Exponent of the largest element: floor(log2(amax)), at least -100 so that its inverse is a float
 /// (zero rows too). Rows with an infinity are left unscaled, so that it comes through; nan does.
 __device__ inline int row_exponent(float amax) {
   if (isinf(amax)) return kTopExponent;
   return max(static_cast<int>((__float_as_uint(amax) >> 23) & 0xFF) - 127, -100);
-}
-
-__device__ inline float warp_max(float x) {
-  for (int step = 16; step > 0; step /= 2) x = fmaxf(x, __shfl_xor_sync(0xFFFFFFFFU, x, step));
-  return x;
-}
-
-/// The same sum in every lane, in a fixed order.
-__device__ inline float warp_sum(float x) {
-  for (int step = 16; step > 0; step /= 2) x += __shfl_xor_sync(0xFFFFFFFFU, x, step);
-  return x;
 }
 
 /// One row of a product of one or two tensors: a[t] * b[t], or a[t] where b is null.
@@ -170,34 +119,6 @@ inline constexpr int kRowsAtOnce = kVectors == 0 || kVectors >= 4 ? 1 : 4 / kVec
 
 __device__ inline void zero_row(__half* out, int padded, int lane) {
   for (int t = lane; t < padded; t += 32) out[t] = __float2half_rn(0.0F);
-}
-
-__device__ inline std::uint32_t shared_address(const void* p) {
-  return static_cast<std::uint32_t>(__cvta_generic_to_shared(p));
-}
-
-/// Four 8x8 matrices; lane l gives the address of row l % 8 of matrix l / 8.
-__device__ inline void load_matrices(std::uint32_t (&r)[4], const __half* row) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(shared_address(row))
-               : "memory");
-}
-__device__ inline void load_matrices_transposed(std::uint32_t (&r)[4], const __half* row) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(shared_address(row))
-               : "memory");
-}
-
-/// c (16x8, float) += a (16x16) b (16x8), fp16.
-__device__ inline void multiply_add(float (&c)[4], const std::uint32_t (&a)[4],
-                                    const std::uint32_t (&b)[2]) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
-      "{%0,%1,%2,%3};"
-      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
 /// Transposes a 4x4 of words over the four lanes of a quad: afterwards w[j] of lane q is what w[q]

@@ -117,7 +117,7 @@ TEST_P(LongConv, MatchesTheFloat64Reference) {
   const reference::LongConv x = testing::make_problem(shape, variant->dtype);
   const std::vector<double> dy = testing::output_gradient(shape, variant->dtype);
   const reference::LongConv abs_x = testing::absolute(x);
-  const double bound = testing::signal_bound(shape, variant->dtype, /*by_transform=*/false);
+  const double bound = testing::signal_bound(shape, variant->dtype, testing::Sums::direct);
 
   const auto y = with_call(*variant, x, dy, [&](auto& call) { return call.forward(*variant); });
   expect_close(y, reference::long_conv(x), reference::long_conv(abs_x), bound, "y");

@@ -75,7 +75,12 @@ inline std::string describe(const RowAndType& c) {
   return fmt::format("{}_{}", c.row->name, name(c.dtype));
 }
 
-/// Transforms spread their noise over all outputs; direct sums do not.
-inline bool by_transform(const ops::LongConvRow& row) { return row.variant == nullptr; }
+/// How the row sums, for the bounds on its error.
+inline Sums sums_of(const ops::LongConvRow& row) {
+  if (row.variant == nullptr) {
+    return Sums::by_wide_transform;
+  }
+  return row.variant->by_transform ? Sums::by_half_transform : Sums::direct;
+}
 
 }  // namespace longconv::testing

@@ -21,7 +21,6 @@ namespace longconv::ops {
 namespace {
 
 using ::testing::AllOf;
-using testing::by_transform;
 using testing::ConvShape;
 using ::testing::HasSubstr;
 using testing::max_error;
@@ -58,8 +57,8 @@ TEST_P(LongConv, MatchesTheFloat64Reference) {
   const reference::LongConv x = testing::make_problem(shape, row.dtype);
   const reference::LongConv abs_x = testing::absolute(x);
   const std::vector<double> dy = testing::output_gradient(shape, row.dtype);
-  const double bound = testing::signal_bound(shape, row.dtype, by_transform(*row.row));
-  const double filters = testing::filter_bound(shape, row.dtype, by_transform(*row.row));
+  const double bound = testing::signal_bound(shape, row.dtype, testing::sums_of(*row.row));
+  const double filters = testing::filter_bound(shape, row.dtype, testing::sums_of(*row.row));
 
   LongConvInputs in = to_inputs(x, row.dtype);
   const std::vector<at::Tensor> leaves = testing::mark_leaves(in);
@@ -124,7 +123,7 @@ class LongConvRows : public OnDevice<::testing::TestWithParam<RowAndType>> {
     return long_conv_with(*GetParam().row, in, mode);
   }
   double bound() const {
-    return testing::signal_bound(shape(), dtype(), by_transform(*GetParam().row));
+    return testing::signal_bound(shape(), dtype(), testing::sums_of(*GetParam().row));
   }
   double largest_sum(const reference::LongConv& x) const {
     return max_norm(reference::long_conv(testing::absolute(x)));
@@ -141,7 +140,8 @@ TEST_P(LongConvRows, NeverLooksAhead) {
   in.u.narrow(2, 120, 80).neg_();
   const at::Tensor change = before.sub(run(in));
   // Direct sums do not see the future at all; transforms to their noise.
-  const double allowed = by_transform(*GetParam().row) ? 2.0 * bound() * largest_sum(x) : 0.0;
+  const bool direct = testing::sums_of(*GetParam().row) == testing::Sums::direct;
+  const double allowed = direct ? 0.0 : 2.0 * bound() * largest_sum(x);
   EXPECT_LE(largest(change.narrow(2, 0, 120)), allowed);
   EXPECT_GT(largest(change.narrow(2, 120, 80)), 0.5);
 }
@@ -151,7 +151,8 @@ TEST_P(LongConvRows, TreatsADeltaFilterAsTheIdentity) {
   in.skip.reset();
   in.k = at::zeros_like(in.k);
   in.k.select(1, 0).fill_(1.0);
-  EXPECT_LE(largest(run(in).sub(in.u)), bound());
+  // By transform the noise is a part of the row's magnitude.
+  EXPECT_LE(largest(run(in).sub(in.u)), bound() * largest(in.u));
   EXPECT_GT(largest(in.u), 0.9);
 }
 
@@ -303,22 +304,39 @@ class LongConvChoice : public OnDevice<::testing::Test> {};
 
 TEST_F(LongConvChoice, IsTheKernelsTableThenTheFallback) {
   ConvShape s;
-  s.length = s.taps = 4096;
   const auto chosen = [&](Dtype dtype) {
     return std::string(
         choose_long_conv_row(to_inputs(testing::make_problem(s, dtype), dtype), ConvMode::causal)
             .name);
   };
-  EXPECT_EQ(chosen(Dtype::bf16), "torch_fft");
+  const bool narrow = testing::test_device() == Device::cuda;
+  s.length = s.taps = 4096;
+  EXPECT_EQ(chosen(Dtype::bf16), narrow ? "cuda_ring_bf16" : "torch_fft");
   EXPECT_EQ(chosen(Dtype::f64), "torch_fft");
+  s.taps = 100;
+  EXPECT_EQ(chosen(Dtype::f16), narrow ? "cuda_ring_f16" : "torch_fft");
+  s.length = s.taps = 32769;
+  EXPECT_EQ(chosen(Dtype::bf16), "torch_fft");
   s.length = s.taps = 16;
   if (testing::test_device() == Device::cpu) {
     EXPECT_EQ(chosen(Dtype::f64), "cpu_direct_f64");
     EXPECT_EQ(chosen(Dtype::f32), "cpu_direct_f32");
   }
-  const bool narrow = testing::test_device() == Device::cuda;
   EXPECT_EQ(chosen(Dtype::bf16), narrow ? "cuda_toeplitz_bf16" : "torch_fft");
   EXPECT_EQ(chosen(Dtype::f16), narrow ? "cuda_toeplitz_f16" : "torch_fft");
+}
+
+TEST_F(LongConvChoice, CanBeConfinedToTheFallback) {
+  ConvShape s;
+  s.length = s.taps = 16;
+  const LongConvInputs in = to_inputs(testing::make_problem(s, Dtype::f32), Dtype::f32);
+  set_long_conv_by_fft_only(true);
+  const std::string confined = choose_long_conv_row(in, ConvMode::causal).name;
+  set_long_conv_by_fft_only(false);
+  EXPECT_EQ(confined, "torch_fft");
+  if (testing::test_device() == Device::cpu) {
+    EXPECT_STREQ(choose_long_conv_row(in, ConvMode::causal).name, "cpu_direct_f32");
+  }
 }
 
 class LongConvErrors : public OnDevice<::testing::Test> {

@@ -1,0 +1,24 @@
+// The long convolution through the ring transform on tensor cores, for bf16 and fp16 tensors
+// (core/plan/ring_plan.h is the algebra). Rows of the table in core/kernels/long_conv.h.
+#pragma once
+
+#include "core/kernels/long_conv.h"
+#include "core/plan/ring_plan.h"
+
+namespace longconv::kernels::cuda {
+
+inline constexpr std::int64_t kRingMaxLength = std::int64_t{plan::kRing} * plan::kMaxOuter;
+
+/// Any mode, one filter a channel, any B, H and K, L up to kRingMaxLength; from sm_80 on.
+/// `args.spectrum` is ring_filter_spectrum's. Deterministic; a row's bits do not depend on its
+/// batch.
+void ring_forward_bf16(const LongConvArgs& args, Stream stream);
+void ring_forward_f16(const LongConvArgs& args, Stream stream);
+void ring_backward_bf16(const LongConvGradArgs& args, Stream stream);
+void ring_backward_f16(const LongConvGradArgs& args, Stream stream);
+
+/// `args.workspace` of the backward call: the filter's gradient in frequency, float complex, M
+/// values a channel and part of the batch.
+std::int64_t ring_workspace_bytes(const LongConvGradArgs& args);
+
+}  // namespace longconv::kernels::cuda

@@ -1,0 +1,38 @@
+// Filter spectra for the ring kernels and the way back from a gradient's
+// (long_conv_ring_filter.cu).
+#pragma once
+
+#include "core/kernels/long_conv.h"
+#include "core/plan/ring_plan.h"
+
+#include <vector_types.h>
+
+namespace longconv::kernels::cuda {
+
+/// Bytes of the spectra of all C H filters: M complex fp16 values and one float each.
+inline std::int64_t ring_spectrum_bytes(const LongConvArgs& args) {
+  const std::int64_t points = std::int64_t{plan::kRing} * plan::outer_for(args.length);
+  return args.filters * args.channels * (4 * points + static_cast<std::int64_t>(sizeof(float)));
+}
+/// The scales that follow the values: spectrum * unscale is the transform of the taps.
+inline float* ring_unscale(const LongConvArgs& args, void* spectrum) {
+  const std::int64_t points = std::int64_t{plan::kRing} * plan::outer_for(args.length);
+  return reinterpret_cast<float*>(static_cast<char*>(spectrum) +
+                                  args.filters * args.channels * 4 * points);
+}
+
+/// k and k_reverse to `spectrum`, in the order in which the ring kernels read it.
+void ring_filter_spectrum(const LongConvArgs& args, void* spectrum, Stream stream);
+
+/// The filter's gradient as a ring_correlate leaves it, in parts of the batch.
+struct RingGradient {
+  float2* spectrum;  ///< [splits][C H][M], sum_b DW conj(V) / M, order of plan::spectrum_place
+  float* lag0;       ///< [splits][C H], sum_b sum_t dw v
+  int splits;
+};
+
+/// dk, dk_reverse and dskip, those wanted; `gradient` is used up.
+void ring_filter_gradient(const LongConvGradArgs& args, const RingGradient& gradient,
+                          Stream stream);
+
+}  // namespace longconv::kernels::cuda

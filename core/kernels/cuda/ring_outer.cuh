@@ -1,0 +1,446 @@
+// The outer stage of the ring kernels: rows of a tensor to R rings in shared memory and back.
+//
+// A task is 64 columns n2 (a pair of rows of plan::row_n21, all n22) of every n1, or for R < 8 as
+// many such sets of columns as fill a 16x8 matrix: its rows are (set, re or im, k1), its columns
+// (set, n1), zero where the sets differ. For R > 8, `sub` counts groups of eight rings.
+#pragma once
+
+#include "core/kernels/cuda/long_conv_calls.cuh"
+#include "core/kernels/cuda/ring_tile.cuh"
+
+namespace longconv::kernels::cuda {
+
+/// Sizes that follow from R (and are powers of two).
+template <int R>
+struct RingShape {
+  static constexpr int kLocal = R < 8 ? R : 8;  // rings of a sub
+  static constexpr int kSubs = R / kLocal;
+  static constexpr int kSets = 8 / kLocal;  // column sets of a task
+  static constexpr int kTasks = 16 / kSets;
+  static constexpr int kVectors = 2 * kSubs;          // 16-byte vectors a lane holds of a task
+  static constexpr int kSteps = R <= 8 ? 1 : R / 16;  // products that contract n1
+  static constexpr int kPoints = R * plan::kRing;
+  // Words of a plane of 16 rows x 32 words and of a ring; the padding keeps the eight rows of every
+  // 8x8 matrix in different banks.
+  static constexpr int kPlane = 512 + (R == 1 ? 4 : R < 8 ? 16 : 0);
+  static constexpr int kRing = (kPlane + 512 + 27) / 32 * 32 + 4;
+};
+
+/// How rows lie in memory.
+enum class Access {
+  whole,    ///< length = M, 16-byte aligned: nothing to check
+  vectors,  ///< 16-byte aligned, a multiple of 8 elements
+  scalar,   ///< anything
+};
+
+/// A lane's place in a task: it holds elements element(i) + 0..7 of a row, i < kVectors.
+template <int R>
+struct TaskPlace {
+  int first = 0;
+  __device__ void set(int task, int lane) {
+    const int g = lane >> 2;
+    const int slot = 2 * (lane & 3);
+    const int set = R < 8 ? slot / R : 0;
+    const int n1 = R < 8 ? slot % R : slot;
+    const int n21 = plan::row_n21(task * RingShape<R>::kSets + set) + plan::kPairStep * (g & 1);
+    first = n1 * plan::kRing + n21 * plan::kSide + 8 * (g >> 1);
+  }
+  /// Vector i belongs to slot 2q + i % 2 + 8 (i / 2).
+  __device__ int element(int i) const {
+    constexpr int kNextSlot = R == 1 ? 4 * plan::kSide : plan::kRing;  // the next set, or n1
+    return first + (i & 1) * kNextSlot + (i >> 1) * 8 * plan::kRing;
+  }
+};
+
+/// Eight elements of one tensor's row from `t` on; zeros beyond the row's end.
+template <class T, Access kAccess>
+__device__ inline uint4 load_eight(const T* row, int t, int length) {
+  if constexpr (kAccess == Access::whole) {
+    return __ldg(reinterpret_cast<const uint4*>(row + t));
+  } else if constexpr (kAccess == Access::vectors) {
+    return t < length ? __ldg(reinterpret_cast<const uint4*>(row + t)) : make_uint4(0, 0, 0, 0);
+  } else {
+    T element[8];
+#pragma unroll
+    for (int i = 0; i < 8; ++i) element[i] = t + i < length ? row[t + i] : from_float<T>(0.0F);
+    return *reinterpret_cast<const uint4*>(element);
+  }
+}
+template <class T, Access kAccess>
+__device__ inline void store_eight(T* row, int t, int length, const float (&value)[8]) {
+  if constexpr (kAccess != Access::scalar) {
+    const uint4 x = make_uint4(pack<T>(value[0], value[1]), pack<T>(value[2], value[3]),
+                               pack<T>(value[4], value[5]), pack<T>(value[6], value[7]));
+    if (kAccess == Access::whole || t < length) *reinterpret_cast<uint4*>(row + t) = x;
+  } else {
+#pragma unroll
+    for (int i = 0; i < 8; ++i) {
+      if (t + i < length) row[t + i] = from_float<T>(value[i]);
+    }
+  }
+}
+
+__device__ inline Word word_of(const uint4& v, int i) {
+  return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w;
+}
+
+/// Eight ones.
+template <class T>
+__device__ inline uint4 ones() {
+  const Word word = pack<T>(1.0F, 1.0F);
+  return make_uint4(word, word, word, word);
+}
+
+/// What a lane holds of a task, as it came from memory.
+template <class T, int R, bool kGated>
+struct RawTask {
+  static constexpr int kVectors = RingShape<R>::kVectors;
+  uint4 a[kVectors];
+  uint4 b[kGated ? kVectors : 1];
+
+  /// Elements 2j and 2j + 1 of vector i.
+  __device__ float2 pair(int i, int j) const {
+    float2 x = unpack<T>(word_of(a[i], j));
+    if constexpr (kGated) {
+      const float2 y = unpack<T>(word_of(b[i], j));
+      x.x *= y.x;
+      x.y *= y.y;
+    }
+    return x;
+  }
+  __device__ float sum_of_squares(float pre) const {
+    float sum = 0.0F;
+#pragma unroll
+    for (int i = 0; i < kVectors; ++i) {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        const float2 x = pair(i, j);
+        sum = fmaf(x.x * pre, x.x * pre, sum);
+        sum = fmaf(x.y * pre, x.y * pre, sum);
+      }
+    }
+    return sum;
+  }
+};
+
+/// A warp's tasks of the row that comes next, on their way into shared memory while the present one
+/// is transformed. Lanes copy neighbouring 16-byte pieces and read back their own: position 32 i +
+/// lane (its low bits turned by the piece's place in its line, so that both ways hit every bank
+/// once).
+template <class T, int R, bool kGated, Access kAccess, int kTasks>
+struct RowStage {
+  using Shape = RingShape<R>;
+  static constexpr int kVectors = Shape::kVectors;
+  // From R = 8 on there is no room for the gate: it is read when it is needed.
+  static constexpr bool kStagesGate = kGated && R <= 4;
+  static constexpr int kPerTask = kVectors * (kStagesGate ? 2 : 1);
+  static constexpr int kWarpVectors = 32 * kTasks * kPerTask;
+  uint4* mine;  // the warp's
+  int lane;
+  const T* row_b = nullptr;
+
+  __device__ static int position(int reader) { return reader ^ ((reader >> 3) & 3); }
+
+  __device__ void copy(int at, const T* row, int task, int length) {
+    // Turn i copies slots l + 4 i: piece a of the half line of (slot, p).
+    constexpr int kStep =
+        R >= 8 ? 4 * plan::kRing : 16 * plan::kSide / R;  // four n1, or 4 / R sets
+    const int a = lane & 3;
+    const int p = (lane >> 2) & 1;
+    const int l = lane >> 3;
+    const int set = R < 8 ? l / R : 0;
+    const int n1 = R < 8 ? l % R : l;
+    const int n21 = plan::row_n21(task * Shape::kSets + set) + plan::kPairStep * p;
+    const int first = n1 * plan::kRing + n21 * plan::kSide + 8 * a;
+    uint4* const to = mine + at + 32 * (l & 1);
+    const int place = position(4 * (2 * a + p) + l / 2);
+#pragma unroll
+    for (int i = 0; i < kVectors; ++i) {
+      const int t = first + i * kStep;
+      uint4* const piece = to + 64 * (i >> 1) + (place ^ (2 * (i & 1)));
+      if constexpr (kAccess == Access::scalar) {
+        *piece = load_eight<T, kAccess>(row, t, length);
+      } else {
+        const bool inside = kAccess == Access::whole || t < length;
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+                     :
+                     : "r"(shared_address(piece)), "l"(row + (inside ? t : 0)), "r"(inside ? 16 : 0)
+                     : "memory");
+      }
+    }
+  }
+  /// Tasks first, first + stride, ..; `gate` may be nullptr for ones.
+  __device__ void start(const T* row, const T* gate, int first, int stride, int length) {
+    row_b = gate;
+    __syncwarp();  // every lane has read what was there
+#pragma unroll
+    for (int i = 0; i < kTasks; ++i) {
+      copy(32 * i * kPerTask, row, first + i * stride, length);
+      if constexpr (kStagesGate) {
+        if (gate != nullptr) {
+          copy(32 * (i * kPerTask + kVectors), gate, first + i * stride, length);
+        }
+      }
+    }
+  }
+  __device__ static void wait() {
+    asm volatile("cp.async.wait_all;" : : : "memory");
+    __syncwarp();
+  }
+  /// Task i of those started.
+  __device__ RawTask<T, R, kGated> task(int i, const TaskPlace<R>& place, int length) const {
+    RawTask<T, R, kGated> raw;
+    const uint4* const from = mine + 32 * i * kPerTask + position(lane);
+#pragma unroll
+    for (int v = 0; v < kVectors; ++v) {
+      raw.a[v] = from[32 * v];
+      if constexpr (kGated) {
+        if (row_b == nullptr) {
+          raw.b[v] = ones<T>();
+        } else if constexpr (kStagesGate) {
+          raw.b[v] = from[32 * (kVectors + v)];
+        } else {
+          raw.b[v] = load_eight<T, kAccess>(row_b, place.element(v), length);
+        }
+      }
+    }
+    return raw;
+  }
+};
+
+/// Row (set, re or im, k1) `kappa` of the outer matrix of `sub`, column `slot` = (set, n1).
+template <int R>
+__device__ inline float outer_entry(int sub, int kappa, int slot) {
+  constexpr int kLocal = RingShape<R>::kLocal;
+  const int set = kappa / (2 * kLocal);
+  const int k1 = 8 * sub + kappa % kLocal;
+  const int n1 = R < 8 ? slot % R : slot;
+  if (R < 8 && slot / R != set) return 0.0F;
+  const float2 w = root(plan::outer_phase(R, n1, k1), rsqrtf(static_cast<float>(R)));
+  return (kappa / kLocal) % 2 == 0 ? w.x : w.y;
+}
+
+/// The outer matrices of a block's subs in shared memory: left operands contract n1, right ones
+/// (set, part, k1).
+template <int R, int kSubsHere = RingShape<R>::kSubs>
+struct OuterMatrices {
+  using Shape = RingShape<R>;
+  static constexpr bool kWithRight = kSubsHere == Shape::kSubs;  // the way back needs every ring
+  static constexpr int kLeft = R <= 8 ? 2 : 4;                   // words of one left operand
+  static constexpr int kLeftWords = 32 * kSubsHere * Shape::kSteps * kLeft;
+  static constexpr int kRightWords = kWithRight ? 32 * Shape::kSubs * Shape::kSubs * 2 : 0;
+  static constexpr int kWords = kLeftWords + kRightWords;
+  const Word* words;
+
+  __device__ void make(Word* memory, int first_sub, int thread, int threads) {
+    words = memory;
+    for (int at = thread; at < kLeftWords; at += threads) {
+      const int i = at % kLeft;
+      const int lane = at / kLeft % 32;
+      const int step = at / kLeft / 32 % Shape::kSteps;
+      const int sub = first_sub + at / kLeft / 32 / Shape::kSteps;
+      const int row = lane / 4 + 8 * (i & 1);
+      const int column = 16 * step + 2 * (lane % 4) + 8 * (i >> 1);
+      memory[at] =
+          two_halves(outer_entry<R>(sub, row, column), outer_entry<R>(sub, row, column + 1));
+    }
+    for (int at = thread; at < kRightWords; at += threads) {
+      const int i = at % 2;
+      const int lane = at / 2 % 32;
+      const int sub = at / 64 % Shape::kSubs;
+      const int nt = at / 64 / Shape::kSubs;
+      const int row = 2 * (lane % 4) + 8 * i;
+      const int column = 8 * nt + lane / 4;
+      memory[kLeftWords + at] =
+          two_halves(outer_entry<R>(sub, row, column), outer_entry<R>(sub, row + 1, column));
+    }
+  }
+  /// Of sub `s` (from the first) and contraction step `step`.
+  __device__ void left(int lane, int s, int step, Word (&a)[kLeft]) const {
+    const Word* const from = words + ((s * Shape::kSteps + step) * 32 + lane) * kLeft;
+#pragma unroll
+    for (int i = 0; i < kLeft; ++i) a[i] = from[i];
+  }
+  __device__ void right(int lane, int nt, int sub, Word (&b)[2]) const {
+    const Word* const from = words + kLeftWords + ((nt * Shape::kSubs + sub) * 32 + lane) * 2;
+    b[0] = from[0];
+    b[1] = from[1];
+  }
+};
+
+/// Address of row kappa of `sub` in chunk 0 of a task's columns, and the swizzle to apply to
+/// chunks: chunk j lies at row + 16 (j ^ swizzle).
+template <int R>
+struct MatrixRow {
+  using Shape = RingShape<R>;
+  std::uint32_t address;
+  int swizzle;
+  __device__ MatrixRow(std::uint32_t rings, int task, int kappa) {
+    const int set = kappa / (2 * Shape::kLocal);
+    const int part = kappa / Shape::kLocal % 2;
+    const int k1 = kappa % Shape::kLocal;
+    const int row = task * Shape::kSets + set;
+    address = rings + 4 * (k1 * Shape::kRing + part * Shape::kPlane + 32 * row);
+    swizzle = 2 * (row & 3);
+  }
+  __device__ std::uint32_t chunk(int sub, int j) const {
+    return address + 4 * 8 * sub * Shape::kRing + 16 * (j ^ swizzle);
+  }
+};
+
+/// The task's columns through the outer stage into the rings of the matrices' subs, times `scale`.
+template <class T, int R, bool kGated, int kSubsHere>
+__device__ inline void outer_forward(const RawTask<T, R, kGated>& raw, float scale,
+                                     const OuterMatrices<R, kSubsHere>& matrices,
+                                     std::uint32_t rings, int task, int lane) {
+  using Shape = RingShape<R>;
+  using Outer = OuterMatrices<R, kSubsHere>;
+  const MatrixRow<R> row(rings, task, 8 * (lane / 8 % 2) + lane % 8);
+  const int upper = lane / 16;
+  Word left[kSubsHere][Shape::kSteps][Outer::kLeft];
+#pragma unroll
+  for (int s = 0; s < kSubsHere; ++s) {
+#pragma unroll
+    for (int step = 0; step < Shape::kSteps; ++step) matrices.left(lane, s, step, left[s][step]);
+  }
+#pragma unroll
+  for (int j = 0; j < 8; j += 2) {
+    Word right[2][Shape::kVectors / 2];  // [tile j, j + 1][slots 2q, 2q+1 of eight]
+#pragma unroll
+    for (int i = 0; i < Shape::kVectors / 2; ++i) {
+      const float2 x = raw.pair(2 * i, j / 2);
+      const float2 y = raw.pair(2 * i + 1, j / 2);
+      right[0][i] = two_halves(x.x * scale, y.x * scale);
+      right[1][i] = two_halves(x.y * scale, y.y * scale);
+    }
+#pragma unroll
+    for (int s = 0; s < kSubsHere; ++s) {
+      Word d[2][2] = {};
+#pragma unroll
+      for (int tile = 0; tile < 2; ++tile) {
+        if constexpr (R <= 8) {
+          multiply_add(d[tile], left[s][0], right[tile][0]);
+        } else {
+#pragma unroll
+          for (int step = 0; step < Shape::kSteps; ++step) {
+            const Word b[2] = {right[tile][2 * step], right[tile][2 * step + 1]};
+            multiply_add(d[tile], left[s][step], b);
+          }
+        }
+      }
+      store_matrices(row.chunk(s, j | upper), d[0][0], d[0][1], d[1][0], d[1][1]);
+    }
+  }
+}
+
+/// The way back, real parts: value[i][j] is element j of the lane's vector i.
+template <int R>
+__device__ inline void outer_inverse(const OuterMatrices<R>& matrices, std::uint32_t rings,
+                                     int task, int lane,
+                                     float (&value)[RingShape<R>::kVectors][8]) {
+  using Shape = RingShape<R>;
+  const MatrixRow<R> row(rings, task, 8 * (lane / 16) + lane % 8);
+  const int upper = lane / 8 % 2;
+#pragma unroll
+  for (int j = 0; j < 8; j += 2) {
+    float sum[Shape::kSubs][4] = {};
+#pragma unroll
+    for (int sub = 0; sub < Shape::kSubs; ++sub) {
+      Word a[4];
+      load_matrices_transposed(a, row.chunk(sub, j | upper));
+#pragma unroll
+      for (int nt = 0; nt < Shape::kSubs; ++nt) {
+        Word right[2];
+        matrices.right(lane, nt, sub, right);
+        multiply_add(sum[nt], a, right);
+      }
+    }
+#pragma unroll
+    for (int nt = 0; nt < Shape::kSubs; ++nt) {
+      value[2 * nt][j] = sum[nt][0];
+      value[2 * nt + 1][j] = sum[nt][1];
+      value[2 * nt][j + 1] = sum[nt][2];
+      value[2 * nt + 1][j + 1] = sum[nt][3];
+    }
+  }
+}
+
+/// One row of a call: out_i = factor_i * (inverse + skip a b); pointers to the row, or nullptr.
+template <class T>
+struct RowOutputs {
+  const T* a;
+  const T* b;
+  const T* factor[2];
+  T* out[2];
+  bool skips;
+  float skip;
+  float unscale;  ///< what the rings are to be multiplied by
+
+  __device__ RowOutputs(const ApplyArgs<T>& call, int h, int b_row, float scale)
+      : skips(call.skip != nullptr), skip(skips ? call.skip[h] : 0.0F), unscale(scale) {
+    const std::int64_t channel = static_cast<std::int64_t>(h) * call.length;
+    a = call.in.a + b_row * call.in.a_stride + channel;
+    b = call.in.b == nullptr ? nullptr : call.in.b + b_row * call.in.b_stride + channel;
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      factor[i] = call.factor[i] == nullptr
+                      ? nullptr
+                      : call.factor[i] + b_row * call.factor_stride[i] + channel;
+      out[i] = call.out[i] == nullptr ? nullptr
+                                      : call.out[i] + b_row * call.channels * call.length + channel;
+    }
+  }
+};
+
+/// value *= eight elements of a row.
+template <class T, Access kAccess>
+__device__ inline void multiply_eight(float (&value)[8], const T* row, int t, int length) {
+  const uint4 x = load_eight<T, kAccess>(row, t, length);
+#pragma unroll
+  for (int j = 0; j < 4; ++j) {
+    const float2 p = unpack<T>(word_of(x, j));
+    value[2 * j] *= p.x;
+    value[2 * j + 1] *= p.y;
+  }
+}
+
+/// The rings' columns of one task through the inverse outer stage and out; kPlain: out[0] alone,
+/// without skip or factor.
+template <class T, int R, Access kAccess, bool kPlain = false>
+__device__ inline void write_task(const OuterMatrices<R>& matrices, std::uint32_t rings, int task,
+                                  int lane, const TaskPlace<R>& place, int length,
+                                  const RowOutputs<T>& row) {
+  float value[RingShape<R>::kVectors][8];
+  outer_inverse<R>(matrices, rings, task, lane, value);
+#pragma unroll
+  for (int v = 0; v < RingShape<R>::kVectors; ++v) {
+    const int t = place.element(v);
+#pragma unroll
+    for (int j = 0; j < 8; ++j) value[v][j] *= row.unscale;
+    if constexpr (kPlain) {
+      store_eight<T, kAccess>(row.out[0], t, length, value[v]);
+      continue;
+    }
+    if (row.skips) {
+      // The skip stays out of the 16-bit transform: it is added here, in float.
+      float x[8];
+#pragma unroll
+      for (int j = 0; j < 8; ++j) x[j] = row.skip;
+      multiply_eight<T, kAccess>(x, row.a, t, length);
+      if (row.b != nullptr) multiply_eight<T, kAccess>(x, row.b, t, length);
+#pragma unroll
+      for (int j = 0; j < 8; ++j) value[v][j] += x[j];
+    }
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      if (row.out[i] == nullptr) continue;
+      float result[8];
+#pragma unroll
+      for (int j = 0; j < 8; ++j) result[j] = value[v][j];
+      if (row.factor[i] != nullptr) multiply_eight<T, kAccess>(result, row.factor[i], t, length);
+      store_eight<T, kAccess>(row.out[i], t, length, result);
+    }
+  }
+}
+
+}  // namespace longconv::kernels::cuda
