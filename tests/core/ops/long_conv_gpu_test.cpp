@@ -78,7 +78,7 @@ LongConvInputs exact(const LongConvInputs& in) {
 }
 
 double relative_l2(const at::Tensor& got, const at::Tensor& want) {
-  return (got.detach().to(at::kDouble) - want.detach()).norm().item<double>() /
+  return got.detach().to(at::kDouble).sub(want.detach()).norm().item<double>() /
          want.detach().norm().item<double>();
 }
 
@@ -204,7 +204,7 @@ TEST_P(FusedLongConvRows, AddTheSkipWithoutLosingASmallFilter) {
   const at::Tensor y = long_conv(in, ConvMode::causal).to(at::kDouble);
   const at::Tensor want = long_conv_with(long_conv_rows().back(), exact(filter), ConvMode::causal);
   // y is rounded at 2^-11 of about 1, the filter's part is 1/64 of that.
-  EXPECT_LE(relative_l2(y - in.u.to(at::kDouble), want), 64.0 * 3e-4);
+  EXPECT_LE(relative_l2(y.sub(in.u.to(at::kDouble)), want), 64.0 * 3e-4);
   EXPECT_GT(want.norm().item<double>(), 1.0);
 }
 
