@@ -112,9 +112,9 @@ std::string text_of(const T& value) {
 
 /// For 1e3 where an integer is wanted: what to write instead.
 std::string integer_hint(const Value& value) {
-  constexpr double exact = 9007199254740992.0;  // 2^53: every integer up to here is a double
+  constexpr double kExact = 9007199254740992.0;  // 2^53: every integer up to here is a double
   const double x = value.floating;
-  const bool whole = value.kind == Kind::floating && x == std::trunc(x) && std::abs(x) <= exact;
+  const bool whole = value.kind == Kind::floating && x == std::trunc(x) && std::abs(x) <= kExact;
   return whole ? fmt::format("; write {}", static_cast<std::int64_t>(x)) : "";
 }
 

@@ -110,8 +110,8 @@ std::vector<const KeyBase*> all_keys(const Section& root) {
 }
 
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
-  constexpr std::size_t longest = 64;  // no key is longer; a hostile file's may be
-  if (word.size() > longest) return {};
+  constexpr std::size_t kLongest = 64;  // no key is longer; a hostile file's may be
+  if (word.size() > kLongest) return {};
   // A third of the letters may be wrong, and at least one: more is another word.
   std::size_t best = std::max<std::size_t>(1, word.size() / 3) + 1;
   std::string found;

@@ -59,7 +59,7 @@ std::string toml_text(const std::string& value) {
 }
 
 std::string value_words(const Value& value) {
-  constexpr std::size_t most = 60;
+  constexpr std::size_t kMost = 60;
   std::string text;
   switch (value.kind) {
     case Kind::boolean:
@@ -78,15 +78,15 @@ std::string value_words(const Value& value) {
     case Kind::array:
       text = "[";
       for (const Value& item : value.items) {
-        if (text.size() > most) break;
+        if (text.size() > kMost) break;
         if (text.size() > 1) text += ", ";
         text += value_words(item);
       }
       text += "]";
       break;
   }
-  if (text.size() <= most) return text;
-  std::size_t cut = most;
+  if (text.size() <= kMost) return text;
+  std::size_t cut = kMost;
   while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;  // whole letters
   return text.substr(0, cut) + "...";
 }

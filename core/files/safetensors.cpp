@@ -150,9 +150,9 @@ std::optional<std::int64_t> element_count(std::span<const std::int64_t> shape) n
 }
 
 std::string shape_words(std::span<const std::int64_t> shape) {
-  constexpr std::size_t most = 16;  // a hostile shape may have millions of dimensions
-  return fmt::format("[{}{}]", fmt::join(shape.first(std::min(shape.size(), most)), ", "),
-                     shape.size() > most ? ", ..." : "");
+  constexpr std::size_t kMost = 16;  // a hostile shape may have millions of dimensions
+  return fmt::format("[{}{}]", fmt::join(shape.first(std::min(shape.size(), kMost)), ", "),
+                     shape.size() > kMost ? ", ..." : "");
 }
 
 SafetensorsHeader parse_safetensors(std::span<const std::byte> bytes, const std::string& path) {

@@ -100,7 +100,7 @@ at::Tensor gated(const at::Tensor& x, const at::Tensor& gate, at::ScalarType typ
 at::Tensor with_filters(const at::Tensor& x) { return x.defined() ? x.unsqueeze(1) : x; }
 
 /// a * b; in place where autograd does not look and the shapes allow.
-at::Tensor product(at::Tensor a, const at::Tensor& b) {
+at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
   if (!c10::GradMode::is_enabled() && b.dim() <= a.dim() &&
       (b.dim() < 3 || b.size(-3) == a.size(-3) || b.size(-3) == 1)) {
     return a.mul_(b);

@@ -41,6 +41,7 @@ void prepare_threads() {
     return;  // no /proc: slower beside busy neighbours, but right
   }
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) {
     argv.push_back(argument.data());
   }

@@ -3,7 +3,6 @@
 #include "tests/apps/program.h"
 
 #include <gmock/gmock.h>
-#include <unistd.h>
 
 #include <string>
 
@@ -125,6 +124,14 @@ TEST(BadData, AForeignShardIsNamed) {
   expect_error(corpus.train(), 4, {corpus.shard.string()});
 }
 
+TEST(BadData, AShardOfAnotherCorpusIsNamed) {
+  const Corpus corpus("strange");
+  const fs::path other = World::get().pieces() / "train" / corpus.shard.filename();
+  ASSERT_TRUE(fs::exists(other));
+  fs::copy_file(other, corpus.shard, fs::copy_options::overwrite_existing);
+  expect_error(corpus.train(), 4, {corpus.shard.string(), "belongs to another corpus"});
+}
+
 TEST(BadData, AFlippedBitIsFound) {
   const Corpus corpus("flipped");
   std::string bytes = read(corpus.shard);
@@ -137,6 +144,14 @@ TEST(BadData, ATokenizerThatDoesNotBelongIsRefused) {
   const World& world = World::get();
   expect_error(run(train_tiny(world.pieces(), world.folder() / "none", {"data.tokenizer=bytes"})),
                4, {"tokenizer"});
+}
+
+TEST(BadData, ATokenizerFolderThatWasExchangedIsRefused) {
+  const Corpus corpus("exchanged");
+  fs::remove_all(corpus.folder / "tokenizer");
+  fs::copy(World::get().pieces() / "tokenizer", corpus.folder / "tokenizer",
+           fs::copy_options::recursive);
+  expect_error(corpus.train(), 4, {corpus.folder.string(), "wrong tokenizer"});
 }
 
 TEST(BadData, AModelIsNotEvaluatedOnAnotherTokenizersCorpus) {
@@ -211,10 +226,53 @@ TEST(BadMachine, AnUnwritableFolderIsNamed) {
   expect_error(run(train_tiny(world.bytes(), file / "run")), 8, {(file / "run").string()});
   expect_error(run({"data", "prepare", world.text().string(), "--out", (file / "out").string()}), 8,
                {file.string()});
-  if (::geteuid() == 0) return;  // root may write anywhere
   const fs::path locked = fresh("locked");
   fs::permissions(locked, fs::perms::owner_read | fs::perms::owner_exec);
-  expect_error(run(train_tiny(world.bytes(), locked / "run")), 8, {locked.string()});
+  Setting bound;
+  bound.obeys_permissions = true;
+  expect_error(run(train_tiny(world.bytes(), locked / "run"), bound), 8, {locked.string()});
+  expect_error(
+      run({"data", "prepare", world.text().string(), "--out", (locked / "c").string()}, bound), 8,
+      {locked.string()});
+  EXPECT_TRUE(fs::is_empty(locked));
+}
+
+TEST(BadMachine, ARunThatMayNoLongerWriteSaysSoBeforeItTrains) {
+  const World& world = World::get();
+  const fs::path folder = world.folder() / "read_only";
+  ASSERT_EQ(run(train_tiny(world.bytes(), folder, {"schedule.max_steps=5"})).code, 0);
+  const std::string before = read(folder / "checkpoints/latest/model.safetensors");
+  const auto read_only = fs::perms::owner_read | fs::perms::owner_exec;
+  fs::permissions(folder / "checkpoints", read_only);
+  Setting bound;
+  bound.obeys_permissions = true;
+  const auto more = train_tiny(world.bytes(), folder, {"schedule.max_steps=10"});
+  expect_error(run(more, bound), 8, {(folder / "checkpoints").string(), "permission", "run.dir"});
+  fs::permissions(folder / "checkpoints", fs::perms::owner_all);
+  EXPECT_EQ(read(folder / "checkpoints/latest/model.safetensors"), before);
+  EXPECT_EQ(run(more).code, 0) << "and goes on once it may write";
+}
+
+TEST(BadMachine, AFullDiskLeavesNoHalfPreparedCorpus) {
+  const World& world = World::get();
+  const fs::path out = world.folder() / "too_large";
+  Setting full;
+  full.file_limit = 20'000;  // the text has 60,000 bytes
+  const std::vector<std::string> prepare{"data", "prepare", world.text().string(), "--out",
+                                         out.string()};
+  expect_error(run(prepare, full), 8, {out.string()});
+  EXPECT_FALSE(fs::exists(out / "manifest.json"));
+  EXPECT_EQ(run(prepare).code, 0) << "and there is nothing in the way of the next attempt";
+}
+
+TEST(BadMachine, AFullDiskAtTheFirstCheckpointLeavesNone) {
+  const World& world = World::get();
+  const fs::path folder = world.folder() / "full_at_once";
+  Setting full;
+  full.file_limit = fs::file_size(world.checkpoint() / "model.safetensors") / 2;
+  expect_error(run(train_tiny(world.bytes(), folder, {"schedule.max_steps=5"}), full), 8,
+               {folder.string(), "no earlier checkpoint"});
+  EXPECT_TRUE(!fs::exists(folder / "checkpoints") || fs::is_empty(folder / "checkpoints"));
 }
 
 TEST(BadMachine, AFullDiskKeepsTheEarlierCheckpoint) {

@@ -25,6 +25,7 @@ struct Setting {
   std::string input;                               ///< stdin
   std::map<std::string, std::string> environment;  ///< added; an empty value removes
   std::uint64_t file_limit = 0;                    ///< bytes a file may have (ulimit -f); 0 = any
+  bool obeys_permissions = false;                  ///< also when root runs the tests
   fs::path out;                                    ///< stdout goes to this file instead
 };
 

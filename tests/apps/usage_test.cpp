@@ -35,6 +35,7 @@ TEST(Usage, EveryMistakeIsCodeTwoAndNamesTheRemedy) {
       {{"doctor", "--log-format", "xml"}, "--log-format"},
   };
   std::vector<std::vector<std::string>> commands;
+  commands.reserve(cases.size());
   for (const Bad& bad : cases) commands.push_back(bad.arguments);
   const std::vector<Ended> answers = run_all(commands);
   for (std::size_t i = 0; i < cases.size(); ++i) {

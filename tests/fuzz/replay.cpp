@@ -41,9 +41,9 @@ auto at(Bytes& bytes, std::size_t index) {
 
 /// Numbers that sizes and offsets break at, written over the bytes as a little-endian integer.
 void write_number(Bytes& bytes, Random& random) {
-  constexpr std::array<std::uint64_t, 9> numbers = {
+  constexpr std::array<std::uint64_t, 9> kNumbers = {
       0, 1, 0x7F, 0xFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 0x7FFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFFFFF};
-  const std::uint64_t number = numbers[random.below(numbers.size())];
+  const std::uint64_t number = kNumbers[random.below(kNumbers.size())];
   const std::size_t width = std::size_t{1} << random.below(4);
   if (bytes.size() < width) return;
   // Half of the time near the begin, where headers are.

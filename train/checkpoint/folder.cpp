@@ -188,7 +188,10 @@ void set_link(const fs::path& checkpoints, const std::string& link, std::int64_t
   std::error_code error;
   fs::remove(temporary, error);
   if (::symlink(step_name(step).c_str(), temporary.c_str()) != 0) {
-    fail_system(temporary.string(), errno);
+    throw EnvironmentError(fmt::format(
+        "{}: cannot link {} to {}: {}; give permission or make room there, or train into another "
+        "folder (run.dir=...)",
+        checkpoints.string(), link, step_name(step), std::strerror(errno)));
   }
   rename_or_throw(temporary, checkpoints / link);
   files::sync_folder(checkpoints);

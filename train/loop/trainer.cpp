@@ -5,6 +5,7 @@
 #include "train/checkpoint/folder.h"
 #include "train/loop/locked_run.h"
 #include "train/loop/parts.h"
+#include "train/loop/rehearsal.h"
 #include "train/loop/signals.h"
 #include "train/loop/step_window.h"
 #include "train/loop/training.h"
@@ -23,21 +24,26 @@ namespace longconv::train {
 namespace fs = std::filesystem;
 // ---- the loop ----------------------------------------------------------------------------------
 
+at::Tensor accumulate_gradient(Parts& parts, const data::Batch& batch,
+                               const std::string& precision) {
+  const at::Tensor input = batch.input.to(parts.device, /*non_blocking=*/true);
+  const at::Tensor target = batch.target.to(parts.device, /*non_blocking=*/true);
+  at::Tensor loss;
+  {
+    const runtime::Autocast autocast(parts.device, precision);
+    loss = cross_entropy(parts.model->logits(input), target);
+  }
+  // Every pass has as many tokens, so the mean of the means is the mean.
+  loss = loss / static_cast<double>(parts.passes);
+  loss.backward();
+  return loss.detach();
+}
+
 at::Tensor accumulate_gradients(Parts& parts, const std::string& precision) {
   at::Tensor sum;
   for (std::int64_t pass = 0; pass < parts.passes; ++pass) {
-    const data::Batch batch = parts.loader->next();
-    const at::Tensor input = batch.input.to(parts.device, /*non_blocking=*/true);
-    const at::Tensor target = batch.target.to(parts.device, /*non_blocking=*/true);
-    at::Tensor loss;
-    {
-      const runtime::Autocast autocast(parts.device, precision);
-      loss = cross_entropy(parts.model->logits(input), target);
-    }
-    // Every pass has as many tokens, so the mean of the means is the mean.
-    loss = loss / static_cast<double>(parts.passes);
-    loss.backward();
-    sum = sum.defined() ? sum + loss.detach() : loss.detach();
+    const at::Tensor loss = accumulate_gradient(parts, parts.loader->next(), precision);
+    sum = sum.defined() ? sum + loss : loss;
   }
   return sum;
 }
@@ -73,17 +79,19 @@ void Training::off_the_clock(Work work) {
 Outcome Training::run() {
   const TrainSection& options = config_.train;
   const std::int64_t last_step = config_.schedule.max_steps();
+  const StopSignals stop;
   metrics_.emplace(folder_ / "metrics.jsonl", state_.step);
   events_.emplace(folder_);
-  progress_.emplace(state_.step, last_step, progress_enabled_);
   parts_.model->train();
+  log::info("libraries and memory made ready in {:.2f} s by a pass that counts for nothing",
+            rehearse(parts_, config_));
+  progress_.emplace(state_.step, last_step, progress_enabled_);
   timer_ = last_save_ = Clock::now();
   window_start_s_ = state_.trained_s;
   const auto every = [this](std::int64_t period) {
     return period > 0 && state_.step % period == 0;
   };
 
-  const StopSignals stop;
   while (state_.step < last_step && stop.received() == 0) {
     step();
     const bool last = state_.step == last_step;

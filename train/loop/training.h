@@ -19,6 +19,11 @@
 
 namespace longconv::train {
 
+/// Forward and backward pass over one micro-batch: adds to the gradients its share of the whole
+/// batch's mean. Returns its share of the mean loss, still on the device.
+at::Tensor accumulate_gradient(Parts& parts, const data::Batch& batch,
+                               const std::string& precision);
+
 /// One optimiser step's forward and backward passes over `parts.passes` micro-batches: gradients
 /// hold the mean over the whole batch. Returns the mean loss, still on the device.
 at::Tensor accumulate_gradients(Parts& parts, const std::string& precision);

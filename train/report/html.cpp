@@ -209,6 +209,7 @@ void write_html_report(const std::vector<std::filesystem::path>& runs,
   LONGCONV_CHECK(!runs.empty(), DataError,
                  "report: expected at least one run folder, got none; give one or more");
   std::vector<RunFolder> read;
+  read.reserve(runs.size());
   for (const std::filesystem::path& path : runs) read.push_back(read_run_folder(path));
   for (RunFolder& run : read) {  // two runs called alike are told apart by their paths
     const bool alone = std::count_if(read.begin(), read.end(), [&](const RunFolder& other) {

@@ -4,6 +4,7 @@
 #include "core/files/atomic_file.h"
 #include "train/report/markup.h"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -23,7 +24,7 @@ void flatten(const Json& json, const std::string& prefix,
              std::vector<std::pair<std::string, std::string>>& out) {
   if (json.is_structured() && !json.empty()) {
     for (const auto& [key, value] : json.items()) {
-      flatten(value, prefix.empty() ? key : prefix + "." + key, out);
+      flatten(value, prefix.empty() ? key : fmt::format("{}.{}", prefix, key), out);
     }
     return;
   }

@@ -86,7 +86,8 @@ TEST(Npy, WritesWhatNumpyWrites) {
   ASSERT_EQ(file.size() % 64, 12U);
   EXPECT_EQ(file.substr(10, 57), start.substr(10));
   EXPECT_EQ(file[file.size() - 13], '\n');
-  EXPECT_EQ(std::memcmp(file.data() + file.size() - 12, data.data(), 12), 0);
+  const std::string values(reinterpret_cast<const char*>(data.data()), sizeof(data));
+  EXPECT_EQ(file.substr(file.size() - 12), values);
 }
 
 TEST(Npy, EveryDtypeAndRankSurvivesTheRoundTrip) {

@@ -113,7 +113,8 @@ void expect_close(const std::vector<double>& got, const std::vector<double>& wan
 class LongConv : public ::testing::TestWithParam<Case> {};
 
 TEST_P(LongConv, MatchesTheFloat64Reference) {
-  const auto& [variant, shape] = GetParam();
+  const LongConvVariant* const variant = GetParam().variant;
+  const ConvShape& shape = GetParam().shape;
   const reference::LongConv x = testing::make_problem(shape, variant->dtype);
   const std::vector<double> dy = testing::output_gradient(shape, variant->dtype);
   const reference::LongConv abs_x = testing::absolute(x);

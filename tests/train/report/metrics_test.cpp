@@ -4,6 +4,7 @@
 #include "core/files/atomic_file.h"
 #include "tests/support/temp_folder.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/resource.h>
 
@@ -107,7 +108,7 @@ TEST_F(Metrics, NamesFileAndLineOfAMalformedLine) {
       {R"({"step":1,"split":"train","time":"","loss":"low"})", "loss: expected a number"},
       {"\x01\xFF", "??"}};
   for (const auto& [line, why] : cases) {
-    files::write_atomic(path_, good + line + "\n" + good);
+    files::write_atomic(path_, fmt::format("{0}{1}\n{0}", good, line));
     const std::string message = testing::message_of<DataError>([&] { (void)read_metrics(path_); });
     EXPECT_THAT(message, HasSubstr("metrics.jsonl:2: expected a metric record"));
     EXPECT_THAT(message, HasSubstr(why));
