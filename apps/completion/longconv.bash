@@ -21,7 +21,9 @@ _longconv_options() {
     eval) echo "--overlap --ngrams --json $common" ;;
     generate) echo "--prompt --tokens --samples --temperature --top-k --top-p --seed --device --json $common" ;;
     "data prepare") echo "--out --tokenizer --validation --holdout --no-eos --json $common" ;;
-    "data tokenizer") echo "--tokenizer --model --vocab --out --jsonl --hex $common" ;;
+    "data tokenizer")
+      echo "--tokenizer --model --vocab --min-count --out --jsonl --hex --plain-specials --keep-case --sample --seed $common"
+      ;;
     "data inspect") echo "--samples --verify --json $common" ;;
     "data convert") echo "--tokenizer --json $common" ;;
     inspect | doctor) echo "--json $common" ;;
