@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 namespace longconv::data {
 
@@ -22,6 +23,37 @@ bool is_white_space(char32_t code) {
   return between(code, 0x09, 0x0D) || code == 0x20 || code == 0x85 || code == 0xA0 ||
          code == 0x1680 || between(code, 0x2000, 0x200A) || code == 0x2028 || code == 0x2029 ||
          code == 0x202F || code == 0x205F || code == 0x3000;
+}
+
+/// Letters and numbers that came with Unicode 15.1 and 16.0: all that a comparison of every code
+/// point with tiktoken 0.14.0 and tokenizers 0.22.2 showed.
+struct Newer {
+  char32_t first;
+  char32_t last;
+  CharClass kind;
+};
+constexpr Newer kNewer[] = {
+    {0x1C89, 0x1C8A, CharClass::letter},   {0xA7CB, 0xA7CD, CharClass::letter},
+    {0xA7DA, 0xA7DC, CharClass::letter},   {0x105C0, 0x105F3, CharClass::letter},
+    {0x10D40, 0x10D49, CharClass::number}, {0x10D4A, 0x10D65, CharClass::letter},
+    {0x10D6F, 0x10D85, CharClass::letter}, {0x10EC2, 0x10EC4, CharClass::letter},
+    {0x11380, 0x11389, CharClass::letter}, {0x1138B, 0x1138B, CharClass::letter},
+    {0x1138E, 0x1138E, CharClass::letter}, {0x11390, 0x113B5, CharClass::letter},
+    {0x113B7, 0x113B7, CharClass::letter}, {0x113D1, 0x113D1, CharClass::letter},
+    {0x113D3, 0x113D3, CharClass::letter}, {0x116D0, 0x116E3, CharClass::number},
+    {0x11BC0, 0x11BE0, CharClass::letter}, {0x11BF0, 0x11BF9, CharClass::number},
+    {0x13460, 0x143FA, CharClass::letter}, {0x16100, 0x1611D, CharClass::letter},
+    {0x16130, 0x16139, CharClass::number}, {0x16D40, 0x16D6C, CharClass::letter},
+    {0x16D70, 0x16D79, CharClass::number}, {0x18CFF, 0x18CFF, CharClass::letter},
+    {0x1CCF0, 0x1CCF9, CharClass::number}, {0x1E5D0, 0x1E5ED, CharClass::letter},
+    {0x1E5F0, 0x1E5F0, CharClass::letter}, {0x1E5F1, 0x1E5FA, CharClass::number},
+    {0x2EBF0, 0x2EE5D, CharClass::letter}};
+
+CharClass newer_class(char32_t code) {
+  const auto* found = std::find_if(std::begin(kNewer), std::end(kNewer), [&](const Newer& range) {
+    return between(code, range.first, range.last);
+  });
+  return found == std::end(kNewer) ? CharClass::other : found->kind;
 }
 
 std::uint16_t combining_class(char32_t code) {
@@ -69,6 +101,8 @@ CharClass char_class(char32_t code) {
     case UTF8PROC_CATEGORY_NL:
     case UTF8PROC_CATEGORY_NO:
       return CharClass::number;
+    case UTF8PROC_CATEGORY_CN:
+      return newer_class(code);
     default:
       return CharClass::other;
   }

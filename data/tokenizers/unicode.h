@@ -1,8 +1,6 @@
-// What the tokenizers ask about a character: Unicode 15.0, as utf8proc 2.8 (Debian 12) has it.
-//
-// Python's packages carry tables of their own: tiktoken and Hugging Face's tokenizers newer ones,
-// Python 3.11 Unicode 14. They differ on characters that one of the two versions does not know yet;
-// docs/tokenizers.md lists the ranges.
+// What the tokenizers ask about a character: Unicode 15.0, as utf8proc 2.8 (Debian 12) has it, and
+// for GPT-2's classes the letters and numbers that 15.1 and 16.0 added, since tiktoken and Hugging
+// Face's tokenizers know them. BERT stays with 15 (docs/tokenizers.md).
 #pragma once
 
 #include <cstddef>
@@ -25,7 +23,8 @@ struct Utf8Character {
 Utf8Character utf8_character(std::string_view text);
 void append_utf8(char32_t code, std::string& out);
 
-/// GPT-2's classes: \p{L}, \p{N}, White_Space, and the rest (marks and unassigned ones too).
+/// GPT-2's classes in Unicode 16: \p{L}, \p{N}, White_Space, and the rest (marks and unassigned
+/// ones too).
 enum class CharClass : std::uint8_t { other, letter, number, space };
 CharClass char_class(char32_t code);
 
