@@ -40,7 +40,7 @@ _longconv_values() {
     --log-format) echo "text json" ;;
     --device) echo "auto cpu cuda" ;;
     --dtype) echo "float64 float32 bf16 fp16" ;;
-    --model) echo "unigram bpe char" ;;
+    --model) echo "unigram bpe char characters" ;;
   esac
 }
 
