@@ -1,5 +1,6 @@
 #include "data/tokenizers/wordpiece.h"
 
+#include "data/tokenizers/bert_pair.h"
 #include "data/tokenizers/bert_text.h"
 #include "tests/data/helpers.h"
 
@@ -78,6 +79,25 @@ TEST(WordPiece, FindsSpecialTokensInTextUnlessAskedNotTo) {
   EXPECT_THAT(small()->encode("a[MASK]un [SEP]"), ElementsAre(10, 4, 5, 3));
   EXPECT_THAT(small({/*special_text=*/false})->encode("a[MASK]"), ElementsAre(10, 1, 1, 1));
   EXPECT_THAT(small()->encode("[mask]"), ElementsAre(1, 1, 1));
+}
+
+TEST(BertPair, PutsSpecialTokensAndTypes) {
+  const std::vector<std::int32_t> a{1, 2, 3};
+  const std::vector<std::int32_t> b{7, 8};
+  EXPECT_THAT(bert_pair(a, {}, 128).ids, ElementsAre(101, 1, 2, 3, 102));
+  const BertPair two = bert_pair(a, b, 128);
+  EXPECT_THAT(two.ids, ElementsAre(101, 1, 2, 3, 102, 7, 8, 102));
+  EXPECT_THAT(two.types, ElementsAre(0, 0, 0, 0, 0, 1, 1, 1));
+}
+
+TEST(BertPair, DropsFromTheLongerAndAtEqualLengthFromTheSecond) {
+  const std::vector<std::int32_t> a{1, 2, 3};
+  const std::vector<std::int32_t> b{7, 8};
+  EXPECT_THAT(bert_pair(a, b, 7).ids, ElementsAre(101, 1, 2, 102, 7, 8, 102));
+  EXPECT_THAT(bert_pair(a, b, 6).ids, ElementsAre(101, 1, 2, 102, 7, 102));
+  EXPECT_THAT(bert_pair(a, b, 3).ids, ElementsAre(101, 102, 102));
+  EXPECT_THAT(bert_pair(a, {}, 4).ids, ElementsAre(101, 1, 2, 102));
+  EXPECT_THAT(message_of<DataError>([&] { (void)bert_pair(a, b, 2); }), HasSubstr("at least 3"));
 }
 
 TEST(WordPiece, IsTheSameAfterSaveAndOpenAndCountsWhatItDidNotKnow) {
