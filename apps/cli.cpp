@@ -188,8 +188,10 @@ void add_data_tokenizer(CLI::App& data, Action& action) {
   echo '"In the beginning"' | longconv data tokenizer encode --tokenizer corpora/tokenizer --jsonl
   echo '[5, 12, 9]' | longconv data tokenizer decode --tokenizer corpora/tokenizer
   longconv data tokenizer check book.txt --tokenizer corpora/tokenizer
+  echo '"Hello world"' | longconv data tokenizer encode --tokenizer gpt2 --jsonl
 
-encode and decode read stdin and write stdout, one text or one array of ids a line.)");
+encode and decode read stdin and write stdout, one text or one array of ids a line. The names gpt2
+and bert want scripts/vocabularies to have run.)");
   auto options = std::make_shared<DataTokenizerOptions>();
   app->add_option("action", options->action, "What to do")
       ->type_name("ACTION")
@@ -197,18 +199,34 @@ encode and decode read stdin and write stdout, one text or one array of ids a li
       ->check(CLI::IsMember({"train", "encode", "decode", "check"}));
   app->add_option("sources", options->sources, "train, check: text files")->type_name("SOURCE");
   app->add_option("--tokenizer", options->tokenizer,
-                  "encode, decode, check: \"bytes\", a *.model file or a tokenizer folder")
+                  "encode, decode, check: bytes, gpt2, bert, dna, listops, lra_bytes; or *.model, "
+                  "tokenizer.json, vocab.txt, or a folder that holds a tokenizer")
       ->type_name("NAME");
-  app->add_option("--model", options->model, "train: unigram, bpe or char")
+  app->add_option("--model", options->model,
+                  "train: unigram, bpe or char (SentencePiece), or characters")
       ->type_name("KIND")
-      ->check(CLI::IsMember({"unigram", "bpe", "char"}));
+      ->check(CLI::IsMember({"unigram", "bpe", "char", "characters"}));
   app->add_option("--vocab", options->vocab, "train: number of ids")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  app->add_option("--min-count", options->min_count,
+                  "train characters: those that occur less often are unknown")
       ->type_name("N")
       ->check(CLI::PositiveNumber);
   app->add_option("--out", options->out, "train: folder to write")->type_name("FOLDER");
   app->add_flag("--jsonl", options->jsonl,
                 "encode: a JSON string a line gives a JSON array a line");
   app->add_flag("--hex", options->hex, "decode: bytes as hexadecimal");
+  app->add_flag("--plain-specials", options->plain_specials,
+                "gpt2, bert: special tokens written in a text are text like any other");
+  app->add_flag("--keep-case", options->keep_case,
+                "dna: lower case and IUPAC codes are [UNK], as in the published models");
+  app->add_option("--sample", options->sample,
+                  "encode: draw one of the ways (unigram: exponent; bpe: share of merges left out)")
+      ->type_name("ALPHA")
+      ->check(CLI::NonNegativeNumber);
+  app->add_option("--seed", options->seed, "encode: seed of --sample; line n adds n")
+      ->type_name("N");
   app->callback([options, &action] { action = [options] { return data_tokenizer(*options); }; });
 }
 

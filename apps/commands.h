@@ -96,9 +96,14 @@ struct DataTokenizerOptions {
   std::string tokenizer;             ///< encode, decode, check
   std::string model = "unigram";     ///< train
   std::int64_t vocab = 2000;         ///< train
+  std::int64_t min_count = 15;       ///< train, characters
   std::string out;                   ///< train: folder
   bool jsonl = false;                ///< encode: a JSON string a line -> a JSON array a line
   bool hex = false;                  ///< decode: bytes as hexadecimal
+  bool plain_specials = false;       ///< special tokens in a text are text like any other
+  bool keep_case = false;            ///< dna: lower case and IUPAC codes are [UNK]
+  double sample = -1;                ///< encode: alpha of the sampling, < 0 for none
+  std::uint64_t seed = 0;            ///< encode: of the sampling
 };
 ExitCode data_tokenizer(const DataTokenizerOptions& options);
 

@@ -8,6 +8,7 @@
 #include "data/tasks/convert.h"
 #include "data/tasks/inspect.h"
 #include "data/tasks/prepare.h"
+#include "data/tokenizers/characters.h"
 #include "data/tokenizers/sentencepiece.h"
 #include "data/tokenizers/tokenizer.h"
 
@@ -66,8 +67,10 @@ ExitCode train_tokenizer(const DataTokenizerOptions& options) {
   LONGCONV_CHECK(!options.sources.empty() && !options.out.empty(), UsageError,
                  "data tokenizer train: expected text files and --out FOLDER");
   const auto begin = std::chrono::steady_clock::now();
-  const auto tokenizer =
-      data::train_sentencepiece({options.model, options.vocab}, documents_of(options.sources));
+  const data::TextSource text = documents_of(options.sources);
+  const auto tokenizer = options.model == "characters"
+                             ? data::train_characters(text, options.min_count)
+                             : data::train_sentencepiece({options.model, options.vocab}, text);
   tokenizer->save(options.out);
   log::info("trained in {:.1f} s", seconds_since(begin));
   fmt::print("{}: {}, fingerprint {}\n", options.out, tokenizer->describe(),
@@ -75,17 +78,27 @@ ExitCode train_tokenizer(const DataTokenizerOptions& options) {
   return ExitCode::ok;
 }
 
-void encode_lines(const data::Tokenizer& tokenizer, bool jsonl) {
+void print_remarks(const data::Tokenizer& tokenizer) {
+  if (const std::string remarks = tokenizer.remarks(); !remarks.empty()) log::warn("{}", remarks);
+}
+
+void encode_lines(const data::Tokenizer& tokenizer, const DataTokenizerOptions& options) {
+  std::uint64_t number = 0;
   for_each_line([&](std::string_view line, const std::string& where) {
     std::string text(line);
-    if (jsonl) {
+    if (options.jsonl) {
       const json value = json::parse(line, nullptr, /*allow_exceptions=*/false);
       LONGCONV_CHECK(value.is_string(), DataError, "{}: expected a JSON string, got {:.60}", where,
                      line);
       text = value.get<std::string>();
     }
-    fmt::print("[{}]\n", fmt::join(tokenizer.encode(text), ","));
+    const auto ids = options.sample < 0 ? tokenizer.encode(text)
+                                        : tokenizer.encode_sampled(
+                                              text, {options.sample, -1, options.seed + number});
+    ++number;
+    fmt::print("[{}]\n", fmt::join(ids, ","));
   });
+  print_remarks(tokenizer);
 }
 
 std::string hexadecimal(std::string_view text) {
@@ -113,7 +126,8 @@ void decode_lines(const data::Tokenizer& tokenizer, bool hex, bool jsonl) {
   });
 }
 
-/// Round trip of every document. Throws DataError at the first that does not come back.
+/// Round trip of every document. Where a tokenizer is not lossless, the ids must come back from the
+/// text they decode to. Throws DataError at the first that does not come back.
 ExitCode check_tokenizer(const data::Tokenizer& tokenizer, const DataTokenizerOptions& options) {
   LONGCONV_CHECK(!options.sources.empty(), UsageError, "data tokenizer check: expected text files");
   const auto begin = std::chrono::steady_clock::now();
@@ -124,7 +138,14 @@ ExitCode check_tokenizer(const data::Tokenizer& tokenizer, const DataTokenizerOp
   for (std::string text; next(text); ++documents) {
     const auto ids = tokenizer.encode(text);
     const std::string back = tokenizer.decode(ids);
-    if (back != text) {
+    if (!tokenizer.lossless()) {
+      const auto again = tokenizer.encode(back);
+      const auto at = std::mismatch(ids.begin(), ids.end(), again.begin(), again.end()).first;
+      LONGCONV_CHECK(again == ids, DataError,
+                     "{}: document {} gives {} ids, the text they decode to gives {}, others from "
+                     "id {} on",
+                     options.tokenizer, documents + 1, ids.size(), again.size(), at - ids.begin());
+    } else if (back != text) {
       const auto differs = std::mismatch(text.begin(), text.end(), back.begin(), back.end()).first;
       const auto at = static_cast<std::size_t>(differs - text.begin());
       throw DataError(fmt::format(
@@ -137,9 +158,11 @@ ExitCode check_tokenizer(const data::Tokenizer& tokenizer, const DataTokenizerOp
     tokens += static_cast<std::int64_t>(ids.size());
   }
   log::info("checked in {:.1f} s", seconds_since(begin));
-  fmt::print("{}: {} documents, {} bytes, {} tokens, {:.4f} tokens a byte: every byte comes back\n",
+  print_remarks(tokenizer);
+  fmt::print("{}: {} documents, {} bytes, {} tokens, {:.4f} tokens a byte: every {} comes back\n",
              tokenizer.describe(), documents, bytes, tokens,
-             bytes > 0 ? static_cast<double>(tokens) / static_cast<double>(bytes) : 0.0);
+             bytes > 0 ? static_cast<double>(tokens) / static_cast<double>(bytes) : 0.0,
+             tokenizer.lossless() ? "byte" : "id");
   return ExitCode::ok;
 }
 
@@ -175,7 +198,10 @@ ExitCode data_tokenizer(const DataTokenizerOptions& options) {
   if (options.action == "train") return train_tokenizer(options);
   LONGCONV_CHECK(!options.tokenizer.empty(), UsageError,
                  "data tokenizer {}: --tokenizer NAME|PATH is missing", options.action);
-  const auto tokenizer = data::open_tokenizer(options.tokenizer);
+  data::TokenizerOptions how;
+  how.special_text = !options.plain_specials;
+  how.upper_case = !options.keep_case;
+  const auto tokenizer = data::open_tokenizer(options.tokenizer, how);
   if (options.action == "check") return check_tokenizer(*tokenizer, options);
   LONGCONV_CHECK(options.action == "encode" || options.action == "decode", UsageError,
                  "data tokenizer {}: expected train, encode, decode or check", options.action);
@@ -183,7 +209,7 @@ ExitCode data_tokenizer(const DataTokenizerOptions& options) {
                  "data tokenizer {}: reads standard input; {} is not used", options.action,
                  options.sources.empty() ? "" : options.sources.front());
   if (options.action == "encode") {
-    encode_lines(*tokenizer, options.jsonl);
+    encode_lines(*tokenizer, options);
   } else {
     decode_lines(*tokenizer, options.hex, options.jsonl);
   }

@@ -31,7 +31,7 @@ ALLOWED = {
 }
 # Rooms whose sources know no LibTorch: a fuzzer or a foreign program can link them.
 NO_LIBTORCH = ["core/base", "core/config", "core/files", "core/plan", "core/kernels",
-               "core/reference", "data/formats", "train/report"]
+               "core/reference", "data/formats", "data/tokenizers", "train/report"]
 LIBTORCH = re.compile(r"^(torch|ATen|c10|caffe2)/")
 # Slow to compile, or not at all under nvcc.
 NOT_IN_CUDA = re.compile(r"^(torch|ATen|c10|caffe2|spdlog|fmt|toml\+\+|nlohmann)/")

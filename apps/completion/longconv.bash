@@ -21,7 +21,9 @@ _longconv_options() {
     eval) echo "--overlap --ngrams --json $common" ;;
     generate) echo "--prompt --tokens --samples --temperature --top-k --top-p --seed --device --json $common" ;;
     "data prepare") echo "--out --tokenizer --validation --holdout --no-eos --json $common" ;;
-    "data tokenizer") echo "--tokenizer --model --vocab --out --jsonl --hex $common" ;;
+    "data tokenizer")
+      echo "--tokenizer --model --vocab --min-count --out --jsonl --hex --plain-specials --keep-case --sample --seed $common"
+      ;;
     "data inspect") echo "--samples --verify --json $common" ;;
     "data convert") echo "--tokenizer --json $common" ;;
     inspect | doctor) echo "--json $common" ;;
@@ -38,7 +40,7 @@ _longconv_values() {
     --log-format) echo "text json" ;;
     --device) echo "auto cpu cuda" ;;
     --dtype) echo "float64 float32 bf16 fp16" ;;
-    --model) echo "unigram bpe char" ;;
+    --model) echo "unigram bpe char characters" ;;
   esac
 }
 

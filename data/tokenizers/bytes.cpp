@@ -1,6 +1,5 @@
 #include "data/tokenizers/bytes.h"
 
-#include "core/base/check.h"
 #include "data/tokenizers/folder.h"
 
 namespace longconv::data {
@@ -15,10 +14,8 @@ std::string ByteTokenizer::decode(const std::vector<std::int32_t>& ids) const {
   std::string text;
   text.reserve(ids.size());
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    LONGCONV_CHECK(ids[i] >= 0 && ids[i] < kVocabSize, DataError,
-                   "decode: id {} at position {}, but the byte tokenizer has {} ids", ids[i], i,
-                   kVocabSize);
-    if (ids[i] != kEos) text.push_back(static_cast<char>(ids[i]));
+    const std::int32_t id = checked_id(*this, ids, i);
+    if (id != kEos) text.push_back(static_cast<char>(id));
   }
   return text;
 }

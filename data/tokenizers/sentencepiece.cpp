@@ -10,6 +10,9 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <future>
+#include <mutex>
 #include <optional>
 
 namespace longconv::data {
@@ -22,13 +25,19 @@ constexpr std::size_t kMaxLineBytes = std::size_t{1} << 16;
 
 /// ModelProto.trainer_spec.model_type.
 std::string_view model_type(std::string_view model) {
-  constexpr std::uint64_t kTrainerSpec = 2;
-  constexpr std::uint64_t kModelType = 3;
-  constexpr std::array<std::string_view, 5> kNames{"?", "unigram", "bpe", "word", "char"};
-  const auto spec = find_field(model, kTrainerSpec);
-  const auto type = spec ? find_field(spec->bytes, kModelType) : std::nullopt;
+  constexpr std::uint64_t trainer_spec = 2;
+  constexpr std::uint64_t type_field = 3;
+  constexpr std::array<std::string_view, 5> names{"?", "unigram", "bpe", "word", "char"};
+  const auto spec = find_field(model, trainer_spec);
+  const auto type = spec ? find_field(spec->bytes, type_field) : std::nullopt;
   const std::uint64_t value = type ? type->value : 1;  // unigram is the default, and left out
-  return value < kNames.size() ? kNames[value] : kNames[0];
+  return value < names.size() ? names[value] : names[0];
+}
+
+/// 32 bits of 64; the library takes all ones for "not set".
+unsigned int seed_of(std::uint64_t seed) {
+  const auto folded = static_cast<unsigned int>(seed ^ (seed >> 32));
+  return folded == ~0U ? 0x9E3779B9U : folded;
 }
 
 class SentencePieceTokenizer final : public Tokenizer {
@@ -46,30 +55,39 @@ class SentencePieceTokenizer final : public Tokenizer {
   }
 
   [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text) const override {
-    std::vector<std::int32_t> ids;
-    ids.reserve(text.size() / 3);
-    std::vector<int> scratch;
-    if (!by_line_) {
-      encode_part(text, scratch, ids);
-      return ids;
-    }
-    while (true) {
-      const std::size_t stop = text.find('\n');
-      encode_line(text.substr(0, stop), scratch, ids);
-      if (stop == std::string_view::npos) return ids;
-      ids.push_back(newline_);
-      text.remove_prefix(stop + 1);
-    }
+    return encode_text(
+        text, [this](std::string_view part, std::vector<int>& ids) { encode_whole(part, ids); });
+  }
+
+  [[nodiscard]] std::vector<std::int32_t> encode_sampled(std::string_view text,
+                                                         const Sampling& sampling) const override {
+    const std::string_view type = model_type(model_);
+    if (type != "unigram" && type != "bpe") return Tokenizer::encode_sampled(text, sampling);
+    LONGCONV_CHECK(sampling.alpha >= 0 && (type == "unigram" || sampling.alpha <= 1), DataError,
+                   "encode with sampling: expected alpha >= 0 (bpe: a share from 0 to 1), got {}",
+                   sampling.alpha);
+    LONGCONV_CHECK(sampling.best == -1 || (sampling.best >= 1 && sampling.best <= 512), DataError,
+                   "encode with sampling: expected -1 or 1 to 512 best ways, got {}",
+                   sampling.best);
+    const auto draw = [&](std::string_view part, std::vector<int>& ids) {
+      const auto status =
+          processor_.SampleEncode(part, sampling.best, static_cast<float>(sampling.alpha), &ids);
+      LONGCONV_CHECK(status.ok(), DataError, "encode with sampling: SentencePiece fails: {}",
+                     status.ToString());
+    };
+    // The library draws from a generator of the thread, seeded once, when the thread first asks: a
+    // thread of its own makes the seed ours. Two at once would seed each other's.
+    static std::mutex one_at_a_time;
+    const std::scoped_lock lock(one_at_a_time);
+    sentencepiece::SetRandomGeneratorSeed(seed_of(sampling.seed));
+    return std::async(std::launch::async, [&] { return encode_text(text, draw); }).get();
   }
 
   [[nodiscard]] std::string decode(const std::vector<std::int32_t>& ids) const override {
     std::string text;
     text.reserve(ids.size() * 4);
     for (std::size_t i = 0; i < ids.size(); ++i) {
-      LONGCONV_CHECK(ids[i] >= 0 && ids[i] < vocab_size(), DataError,
-                     "decode: id {} at position {}, but the tokenizer has {} ids", ids[i], i,
-                     vocab_size());
-      text += surfaces_[static_cast<std::size_t>(ids[i])];
+      text += surfaces_[static_cast<std::size_t>(checked_id(*this, ids, i))];
     }
     if (dummy_prefix_ && text.starts_with(' ')) text.erase(0, 1);
     return text;
@@ -89,6 +107,27 @@ class SentencePieceTokenizer final : public Tokenizer {
   }
 
  private:
+  /// Fills `ids` with those of a text without newlines or bytes that are no UTF-8.
+  using EncodeWhole = std::function<void(std::string_view text, std::vector<int>& ids)>;
+
+  [[nodiscard]] std::vector<std::int32_t> encode_text(std::string_view text,
+                                                      const EncodeWhole& whole) const {
+    std::vector<std::int32_t> ids;
+    ids.reserve(text.size() / 3);
+    std::vector<int> scratch;
+    if (!by_line_) {
+      encode_part(text, whole, scratch, ids);
+      return ids;
+    }
+    while (true) {
+      const std::size_t stop = text.find('\n');
+      encode_line(text.substr(0, stop), whole, scratch, ids);
+      if (stop == std::string_view::npos) return ids;
+      ids.push_back(newline_);
+      text.remove_prefix(stop + 1);
+    }
+  }
+
   /// What each id stands for, and the ids of the bytes.
   void read_pieces() {
     byte_ids_.fill(-1);
@@ -138,7 +177,7 @@ class SentencePieceTokenizer final : public Tokenizer {
     return surfaces_[static_cast<std::size_t>(id)];
   }
 
-  void encode_line(std::string_view line, std::vector<int>& scratch,
+  void encode_line(std::string_view line, const EncodeWhole& whole, std::vector<int>& scratch,
                    std::vector<std::int32_t>& ids) const {
     while (line.size() > kMaxLineBytes) {
       const std::size_t space = line.rfind(' ', kMaxLineBytes);
@@ -148,18 +187,18 @@ class SentencePieceTokenizer final : public Tokenizer {
         cut = utf8_floor(line.substr(0, kMaxLineBytes + 1), kMaxLineBytes);
         if (cut == 0 || kMaxLineBytes - cut > 3) cut = kMaxLineBytes;
       }
-      encode_part(line.substr(0, cut), scratch, ids);
+      encode_part(line.substr(0, cut), whole, scratch, ids);
       line.remove_prefix(cut);
     }
-    encode_part(line, scratch, ids);
+    encode_part(line, whole, scratch, ids);
   }
 
   /// Byte pieces for what SentencePiece would change, SentencePiece for everything between.
-  void encode_part(std::string_view text, std::vector<int>& scratch,
+  void encode_part(std::string_view text, const EncodeWhole& whole, std::vector<int>& scratch,
                    std::vector<std::int32_t>& ids) const {
     const auto plain = [&](std::string_view part) {
       if (part.empty()) return;
-      encode_whole(part, scratch);
+      whole(part, scratch);
       ids.insert(ids.end(), scratch.begin(), scratch.end());
     };
     std::size_t begin = 0;

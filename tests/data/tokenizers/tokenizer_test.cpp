@@ -2,14 +2,17 @@
 
 #include "data/tokenizers/bytes.h"
 #include "data/tokenizers/folder.h"
+#include "data/tokenizers/lra.h"
 #include "data/tokenizers/sentencepiece.h"
 #include "tests/data/helpers.h"
 #include "tests/data/jargon.h"
+#include "tests/data/tokenizers/small_bpe.h"
 
 #include <gmock/gmock.h>
 
 #include <chrono>
 #include <random>
+#include <set>
 #include <thread>
 
 namespace longconv::data {
@@ -79,7 +82,12 @@ class EveryTokenizer : public ::testing::TestWithParam<const char*> {
  protected:
   const Tokenizer& tokenizer() {
     static const ByteTokenizer bytes;
-    return GetParam() == "bytes"s ? static_cast<const Tokenizer&>(bytes) : trained(GetParam());
+    static const LraByteTokenizer lra;
+    static const auto pairs = make_bpe(test::small_vocabulary(
+        {{"l", "o"}, {"n", "g"}, {"lo", "ng"}, {"\u0120", "f"}, {"\u010a", "\u010a"}, {"x", "x"}}));
+    if (GetParam() == "bytes"s) return bytes;
+    if (GetParam() == "lra_bytes"s) return lra;
+    return GetParam() == "byte-level bpe"s ? *pairs : trained(GetParam());
   }
 };
 
@@ -104,9 +112,12 @@ TEST_P(EveryTokenizer, GivesBackEveryStringOfBytes) {
 }
 
 TEST_P(EveryTokenizer, SkipsEosAndRefusesUnknownIds) {
-  auto ids = tokenizer().encode("long filter");
-  ids.push_back(static_cast<std::int32_t>(tokenizer().eos_id()));
-  EXPECT_EQ(tokenizer().decode(ids), "long filter");
+  if (tokenizer().eos_id() >= 0) {
+    auto ids = tokenizer().encode("long filter");
+    ids.push_back(static_cast<std::int32_t>(tokenizer().eos_id()));
+    const bool has_text = GetParam() == "byte-level bpe"s;  // GPT-2's may stand in a text
+    EXPECT_EQ(tokenizer().decode(ids), has_text ? "long filter<|endoftext|>" : "long filter");
+  }
   const auto beyond = static_cast<std::int32_t>(tokenizer().vocab_size());
   EXPECT_THAT(message_of<DataError>([&] {
                 (void)tokenizer().decode({1, beyond});
@@ -127,7 +138,9 @@ TEST_P(EveryTokenizer, IsTheSameAfterSaveAndOpen) {
   EXPECT_EQ(opened->encode(text), tokenizer().encode(text));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, EveryTokenizer, ::testing::Values("bytes", "unigram", "bpe", "char"));
+INSTANTIATE_TEST_SUITE_P(All, EveryTokenizer,
+                         ::testing::Values("bytes", "lra_bytes", "byte-level bpe", "unigram", "bpe",
+                                           "char"));
 
 TEST(ByteTokenizer, HasTheBytesAndEos) {
   const ByteTokenizer tokenizer;
@@ -217,6 +230,51 @@ TEST(SentencePiece, ServesManyThreads) {
   EXPECT_THAT(wrong, ::testing::Each(0));
 }
 
+TEST(SentencePiece, DrawsOtherWaysToEncodeTheSameText) {
+  const std::string text =
+      "hyenafilter longgate spacemodel transform convolution\n\tstateshort orderfast \u2581\xff";
+  for (const char* model : {"unigram", "bpe"}) {
+    const Tokenizer& tokenizer = trained(model);
+    std::set<std::vector<std::int32_t>> ways;
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+      const auto ids = tokenizer.encode_sampled(text, {0.2, -1, seed});
+      EXPECT_EQ(tokenizer.decode(ids), text) << model << ", seed " << seed;
+      EXPECT_EQ(tokenizer.encode_sampled(text, {0.2, -1, seed}), ids) << "no function of the seed";
+      ways.insert(ids);
+    }
+    EXPECT_GT(ways.size(), 10U) << model;
+  }
+  EXPECT_EQ(trained("bpe").encode_sampled(text, {0.0, -1, 1}), trained("bpe").encode(text));
+  EXPECT_EQ(trained("unigram").encode_sampled(text, {0.5, 1, 1}), trained("unigram").encode(text));
+}
+
+TEST(SentencePiece, GivesTheSameDrawInEveryThread) {
+  const Tokenizer& tokenizer = trained("unigram");
+  const auto want = tokenizer.encode_sampled("longfilter spacegate", {0.1, -1, 9});
+  std::vector<int> wrong(4);
+  std::vector<std::thread> threads;
+  for (int& count : wrong) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 20; ++i) {
+        (void)tokenizer.encode_sampled("gate", {0.1, -1, static_cast<std::uint64_t>(i)});
+        count += tokenizer.encode_sampled("longfilter spacegate", {0.1, -1, 9}) == want ? 0 : 1;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_THAT(wrong, ::testing::Each(0));
+}
+
+TEST(Sampling, IsRefusedWhereThereIsOneWayOnly) {
+  const auto message = [](const Tokenizer& tokenizer, const Sampling& sampling) {
+    return message_of<DataError>([&] { (void)tokenizer.encode_sampled("text", sampling); });
+  };
+  EXPECT_THAT(message(ByteTokenizer(), {}), HasSubstr("bytes, 257 ids has one way to encode"));
+  EXPECT_THAT(message(trained("char"), {}), HasSubstr("has one way to encode"));
+  EXPECT_THAT(message(trained("bpe"), {1.5, -1, 0}), HasSubstr("a share from 0 to 1), got 1.5"));
+  EXPECT_THAT(message(trained("unigram"), {0.1, 0, 0}), HasSubstr("1 to 512 best ways, got 0"));
+}
+
 TEST(OpenTokenizer, SaysWhatItExpected) {
   const test::ScratchFolder folder;
   const auto message = [](const std::filesystem::path& path) {
@@ -224,7 +282,12 @@ TEST(OpenTokenizer, SaysWhatItExpected) {
   };
   EXPECT_THAT(message(folder / "none"), HasSubstr("no such tokenizer: expected \"bytes\""));
   EXPECT_THAT(message(folder.path()), HasSubstr("no tokenizer in this folder"));
-  EXPECT_THAT(message(test::put(folder / "a.json", "{}")), HasSubstr("named *.model"));
+  EXPECT_THAT(message(test::put(folder / "a.bin", "{}")), HasSubstr("named *.model"));
+  EXPECT_THAT(message(test::put(folder / "a.json", "{}")),
+              HasSubstr("a.json:1:1: expected the key"));
+  test::put(folder / "half/merges.txt", "a b\n");
+  EXPECT_THAT(message(folder / "half"),
+              HasSubstr("merges.txt is there, vocab.json beside it is missing"));
   EXPECT_THAT(message(test::put(folder / "a.model", "not a model")),
               HasSubstr("a.model: not a SentencePiece model"));
   trained("bpe").save(folder / "changed");
