@@ -141,6 +141,8 @@ struct RowStage {
 
   __device__ static int position(int reader) { return reader ^ ((reader >> 3) & 3); }
 
+  /// kStage: into shared memory; else no further than the L2.
+  template <bool kStage>
   __device__ void copy(int at, const T* row, int task, int length) {
     // Turn i copies slots l + 4 i: piece a of the half line of (slot, p).
     constexpr int kStep =
@@ -158,7 +160,9 @@ struct RowStage {
     for (int i = 0; i < kVectors; ++i) {
       const int t = first + i * kStep;
       uint4* const piece = to + 64 * (i >> 1) + (place ^ (2 * (i & 1)));
-      if constexpr (kAccess == Access::scalar) {
+      if constexpr (!kStage) {
+        if (a == 0 && t < length) asm volatile("prefetch.global.L2 [%0];" : : "l"(row + t));
+      } else if constexpr (kAccess == Access::scalar) {
         *piece = load_eight<T, kAccess>(row, t, length);
       } else {
         const bool inside = kAccess == Access::whole || t < length;
@@ -175,10 +179,10 @@ struct RowStage {
     __syncwarp();  // every lane has read what was there
 #pragma unroll
     for (int i = 0; i < kTasks; ++i) {
-      copy(32 * i * kPerTask, row, first + i * stride, length);
-      if constexpr (kStagesGate) {
+      copy<true>(32 * i * kPerTask, row, first + i * stride, length);
+      if constexpr (kGated) {
         if (gate != nullptr) {
-          copy(32 * (i * kPerTask + kVectors), gate, first + i * stride, length);
+          copy<kStagesGate>(32 * (i * kPerTask + kVectors), gate, first + i * stride, length);
         }
       }
     }
@@ -392,10 +396,9 @@ struct RowOutputs {
   }
 };
 
-/// value *= eight elements of a row.
-template <class T, Access kAccess>
-__device__ inline void multiply_eight(float (&value)[8], const T* row, int t, int length) {
-  const uint4 x = load_eight<T, kAccess>(row, t, length);
+/// value *= eight elements.
+template <class T>
+__device__ inline void multiply_eight(float (&value)[8], const uint4& x) {
 #pragma unroll
   for (int j = 0; j < 4; ++j) {
     const float2 p = unpack<T>(word_of(x, j));
@@ -404,41 +407,75 @@ __device__ inline void multiply_eight(float (&value)[8], const T* row, int t, in
   }
 }
 
-/// The rings' columns of one task through the inverse outer stage and out; kPlain: out[0] alone,
-/// without skip or factor.
-template <class T, int R, Access kAccess, bool kPlain = false>
-__device__ inline void write_task(const OuterMatrices<R>& matrices, std::uint32_t rings, int task,
-                                  int lane, const TaskPlace<R>& place, int length,
-                                  const RowOutputs<T>& row) {
-  float value[RingShape<R>::kVectors][8];
-  outer_inverse<R>(matrices, rings, task, lane, value);
+/// What a call's outputs need of kCount of a task's vectors, from vector `first` on: loaded together, so
+/// that one latency is waited for and not one a vector.
+template <class T, int R, Access kAccess, int kCount>
+struct OutputInputs {
+  uint4 a[kCount];
+  uint4 b[kCount];
+  uint4 factor[2][kCount];
+
+  __device__ void load(const RowOutputs<T>& row, const TaskPlace<R>& place, int first, int length) {
+    const auto all = [&](uint4(&to)[kCount], const T* from) {
 #pragma unroll
-  for (int v = 0; v < RingShape<R>::kVectors; ++v) {
-    const int t = place.element(v);
-#pragma unroll
-    for (int j = 0; j < 8; ++j) value[v][j] *= row.unscale;
-    if constexpr (kPlain) {
-      store_eight<T, kAccess>(row.out[0], t, length, value[v]);
-      continue;
+      for (int i = 0; i < kCount; ++i) {
+        to[i] = load_eight<T, kAccess>(from, place.element(first + i), length);
+      }
+    };
+    if (row.skips) {
+      all(a, row.a);
+      if (row.b != nullptr) all(b, row.b);
     }
+    if (row.factor[0] != nullptr) all(factor[0], row.factor[0]);
+    if (row.factor[1] != nullptr) all(factor[1], row.factor[1]);
+  }
+  /// Vector i of those loaded, from the unscaled values of its task.
+  __device__ void write(int i, const RowOutputs<T>& row, int t, int length, float (&value)[8]) const {
     if (row.skips) {
       // The skip stays out of the 16-bit transform: it is added here, in float.
       float x[8];
 #pragma unroll
       for (int j = 0; j < 8; ++j) x[j] = row.skip;
-      multiply_eight<T, kAccess>(x, row.a, t, length);
-      if (row.b != nullptr) multiply_eight<T, kAccess>(x, row.b, t, length);
+      multiply_eight<T>(x, a[i]);
+      if (row.b != nullptr) multiply_eight<T>(x, b[i]);
 #pragma unroll
-      for (int j = 0; j < 8; ++j) value[v][j] += x[j];
+      for (int j = 0; j < 8; ++j) value[j] += x[j];
     }
 #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      if (row.out[i] == nullptr) continue;
+    for (int k = 0; k < 2; ++k) {
+      if (row.out[k] == nullptr) continue;
       float result[8];
 #pragma unroll
-      for (int j = 0; j < 8; ++j) result[j] = value[v][j];
-      if (row.factor[i] != nullptr) multiply_eight<T, kAccess>(result, row.factor[i], t, length);
-      store_eight<T, kAccess>(row.out[i], t, length, result);
+      for (int j = 0; j < 8; ++j) result[j] = value[j];
+      if (row.factor[k] != nullptr) multiply_eight<T>(result, factor[k][i]);
+      store_eight<T, kAccess>(row.out[k], t, length, result);
+    }
+  }
+};
+
+/// The rings' columns of one task through the inverse outer stage and out; kPlain: out[0] alone,
+/// without skip or factor.
+template <class T, int R, Access kAccess, bool kPlain = false>
+__device__ inline void write_task(const OuterMatrices<R>& matrices, std::uint32_t rings,
+                                  int task, int lane, const TaskPlace<R>& place, int length,
+                                  const RowOutputs<T>& row) {
+  constexpr int kVectors = RingShape<R>::kVectors;
+  constexpr int kAtOnce = 2;  // as registers allow
+  fence();  // the next task begins when this one is out, for the same reason
+  OutputInputs<T, R, kAccess, kAtOnce> inputs;
+  if constexpr (!kPlain) inputs.load(row, place, 0, length);
+  float value[kVectors][8];
+  outer_inverse<R>(matrices, rings, task, lane, value);
+#pragma unroll
+  for (int v = 0; v < kVectors; ++v) {
+    const int t = place.element(v);
+#pragma unroll
+    for (int j = 0; j < 8; ++j) value[v][j] *= row.unscale;
+    if constexpr (kPlain) {
+      store_eight<T, kAccess>(row.out[0], t, length, value[v]);
+    } else {
+      if (v > 0 && v % kAtOnce == 0) inputs.load(row, place, v, length);
+      inputs.write(v % kAtOnce, row, t, length, value[v]);
     }
   }
 }

@@ -104,11 +104,14 @@ Both run_both(LongConvInputs in, ConvMode mode, double gradient_scale = 1.0) {
   return both;
 }
 
+/// What docs/kernels.md promises. A two-sided filter's row is complex, so that half of the product,
+/// whose noise stays, is thrown away.
 double promised(const Problem& p) {
+  const bool two_sided = p.mode != ConvMode::causal;
   if (p.dtype == Dtype::f16) {
-    return 1.0e-3;
+    return two_sided ? 1.25e-3 : 1.1e-3;
   }
-  return p.smooth ? 2.2e-3 : 2.0e-3;
+  return p.smooth ? 2.2e-3 : two_sided ? 2.1e-3 : 2.0e-3;
 }
 
 class FusedLongConv : public OnDevice<::testing::TestWithParam<Problem>> {};
@@ -205,7 +208,7 @@ TEST_P(FusedLongConvRows, AddTheSkipWithoutLosingASmallFilter) {
   const at::Tensor want = long_conv_with(long_conv_rows().back(), exact(filter), ConvMode::causal);
   // y is rounded at 2^-11 of about 1, the filter's part is 1/64 of that.
   EXPECT_LE(relative_l2(y.sub(in.u.to(at::kDouble)), want), 64.0 * 3e-4);
-  EXPECT_GT(want.norm().item<double>(), 1.0);
+  EXPECT_GT(want.norm().item<double>(), 0.1);
 }
 
 TEST_P(FusedLongConvRows, GiveARowTheSameBitsInAnyCompany) {
