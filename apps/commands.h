@@ -107,9 +107,20 @@ struct DataTokenizerOptions {
 };
 ExitCode data_tokenizer(const DataTokenizerOptions& options);
 
+struct DataGenerateOptions {
+  std::string task;                   ///< pathfinder, ...
+  std::vector<std::string> settings;  ///< key=value
+  std::string out;                    ///< sample shard
+  std::int64_t threads = 0;           ///< 0 = one a core
+  bool print_config = false;
+  bool json = false;
+};
+ExitCode data_generate(const DataGenerateOptions& options);
+
 struct DataInspectOptions {
   std::string path;  ///< corpus folder, shard, HDF5 container
   std::int64_t samples = 3;
+  std::string png{};  ///< of images: also write the samples to this file
   bool verify = false;
   bool json = false;
 };
