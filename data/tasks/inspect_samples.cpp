@@ -33,7 +33,7 @@ ordered_json summary(std::vector<double> values) {
   }
   const auto count = static_cast<double>(values.size());
   const auto quantile = [&](double q) {
-    return values[static_cast<std::size_t>(q * (count - 1) + 0.5)];
+    return values[static_cast<std::size_t>(std::lround(q * (count - 1)))];
   };
   const double mean = sum / count;
   return {{"mean", mean},
@@ -217,8 +217,8 @@ Picture contact_sheet(const std::filesystem::path& path, std::int64_t count) {
         for (int c = 0; c < layout.channels; ++c, ++at) {
           if (c >= sheet.channels) continue;  // transparency
           sheet.pixels[top * bytes_of_row + left +
-                       static_cast<std::size_t>(x * sheet.channels + c)] =
-              static_cast<std::uint8_t>(levels[at]);
+                       static_cast<std::size_t>(x) * static_cast<std::size_t>(sheet.channels) +
+                       static_cast<std::size_t>(c)] = static_cast<std::uint8_t>(levels[at]);
         }
       }
     }
@@ -227,20 +227,21 @@ Picture contact_sheet(const std::filesystem::path& path, std::int64_t count) {
 }
 
 std::string picture_blocks(const Picture& picture, int columns) {
-  static constexpr std::array<const char*, 5> kShades = {" ", "░", "▒", "▓", "█"};
+  static constexpr std::array<const char*, 5> shades = {" ", "░", "▒", "▓", "█"};
   const int step = std::max(1, (picture.width + columns - 1) / columns);
+  const auto channels = static_cast<std::size_t>(picture.channels);
+  const std::size_t row = static_cast<std::size_t>(picture.width) * channels;
   std::string out;
   for (int top = 0; top < picture.height; top += 2 * step) {
     for (int left = 0; left < picture.width; left += step) {
       int most = 0;
       for (int y = top; y < std::min(top + 2 * step, picture.height); ++y) {
         for (int x = left; x < std::min(left + step, picture.width); ++x) {
-          most = std::max<int>(
-              most,
-              picture.pixels[static_cast<std::size_t>((y * picture.width + x) * picture.channels)]);
+          most = std::max<int>(most, picture.pixels[static_cast<std::size_t>(y) * row +
+                                                    static_cast<std::size_t>(x) * channels]);
         }
       }
-      out += kShades[static_cast<std::size_t>(most * 5 / 256)];
+      out += shades[static_cast<std::size_t>(most * 5 / 256)];
     }
     out += '\n';
   }

@@ -25,15 +25,17 @@ PathfinderRules rules_of(const PathfinderConfig& config) {
 /// Twice the side; every old pixel becomes four. Bilinear: between the centres of old pixels.
 std::vector<std::uint8_t> enlarge(const std::vector<std::uint8_t>& image, int side, bool bilinear) {
   const int target = 2 * side;
+  const auto width = static_cast<std::size_t>(side);
   const auto old = [&](int y, int x) {
-    return int{image[static_cast<std::size_t>(std::clamp(y, 0, side - 1) * side +
-                                              std::clamp(x, 0, side - 1))]};
+    return int{image[static_cast<std::size_t>(std::clamp(y, 0, side - 1)) * width +
+                     static_cast<std::size_t>(std::clamp(x, 0, side - 1))]};
   };
   std::vector<std::uint8_t> out(static_cast<std::size_t>(target) *
                                 static_cast<std::size_t>(target));
   for (int y = 0; y < target; ++y) {
     for (int x = 0; x < target; ++x) {
-      std::uint8_t& pixel = out[static_cast<std::size_t>(y * target + x)];
+      std::uint8_t& pixel =
+          out[2 * width * static_cast<std::size_t>(y) + static_cast<std::size_t>(x)];
       if (!bilinear) {
         pixel = static_cast<std::uint8_t>(old(y / 2, x / 2));
         continue;

@@ -219,12 +219,16 @@ class Drawing {
       for (int x = -line.radius; x <= line.radius; ++x) {
         const Point at{paddle.at.y + y, paddle.at.x + x};
         if (!obstacles_.inside(at)) continue;
-        float& pixel = image[static_cast<std::size_t>(at.y * rules_.size + at.x)];
+        float& pixel = image[index(at)];
         pixel = std::max(pixel, static_cast<float>(line.at({y, x}) * contrast));
       }
     }
   }
 
+  [[nodiscard]] std::size_t index(Point p) const {
+    return static_cast<std::size_t>(p.y) * static_cast<std::size_t>(rules_.size) +
+           static_cast<std::size_t>(p.x);
+  }
   int random_degree() { return random_.between(-kDegrees / 2, kDegrees / 2 - 1); }
   [[nodiscard]] const PathfinderSeed& seed_of(int degree) const {
     return tables_.seeds[static_cast<std::size_t>(degree + kDegrees / 2)];
@@ -250,7 +254,8 @@ std::vector<std::uint8_t> stretch(const std::vector<float>& image) {
   const float scale = 255.0F / (*most - low);
   std::vector<std::uint8_t> out(image.size());
   for (std::size_t i = 0; i < image.size(); ++i) {
-    out[i] = static_cast<std::uint8_t>((image[i] - low) * scale + 0.5F);
+    if (image[i] == low) continue;  // most of the image
+    out[i] = static_cast<std::uint8_t>(std::lround((image[i] - low) * scale));
   }
   return out;
 }

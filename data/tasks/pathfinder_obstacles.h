@@ -38,7 +38,8 @@ class PathfinderObstacles {
     int radius;
   };
   [[nodiscard]] std::size_t index(Point p) const {
-    return static_cast<std::size_t>((p.y + reach_) * stride_ + p.x + reach_);
+    return static_cast<std::size_t>(p.y + reach_) * static_cast<std::size_t>(stride_) +
+           static_cast<std::size_t>(p.x + reach_);
   }
   void copy_touched(const std::vector<std::uint8_t>& from, std::vector<std::uint8_t>& to);
 
