@@ -153,14 +153,20 @@ void add_data_prepare(CLI::App& data, Action& action) {
   longconv data prepare docs.jsonl.zst --validation held.jsonl --tokenizer unigram:2000 --out corpora/docs
 
 A .txt file is one document; a .jsonl file has one a line, in its "text" field. Folders are
-searched for these. The corpus has train/ and validation/ shards, tokenizer/ and manifest.json.)");
+searched for these. The corpus has train/ and validation/ shards, tokenizer/ and manifest.json.
+
+Labelled data sets become one sample shard: data prepare TASK FOLDER [key=value ...] --out FILE.lcs,
+TASK one of pathfinder, listops, imdb, aan, cifar10, mnist:
+  longconv data prepare mnist /usr/share/datasets/fashion-mnist fashion=true --out fashion.lcs)");
   auto options = std::make_shared<DataPrepareOptions>();
   auto no_eos = std::make_shared<bool>(false);
   app->add_option("sources", options->sources,
-                  "Text: .txt, .jsonl, .jsonl.zst, folders of these, - for stdin")
+                  "Text: .txt, .jsonl, .jsonl.zst, folders of these, - for stdin; or TASK FOLDER")
       ->type_name("SOURCE")
       ->required();
-  app->add_option("--out", options->out, "Corpus folder to write")->type_name("FOLDER")->required();
+  app->add_option("--out", options->out, "Corpus folder, or sample shard, to write")
+      ->type_name("FOLDER")
+      ->required();
   app->add_option("--tokenizer", options->tokenizer,
                   "bytes; unigram:N, bpe:N or char:N to train one of N ids on the training text; "
                   "or the path of one that exists")
@@ -234,11 +240,14 @@ void add_data_generate(CLI::App& data, Action& action) {
   CLI::App* app = command(data, "generate", "Make a labelled data set",
                           R"(Examples:
   longconv data generate pathfinder size=128 count=200000 --out corpora/pathx.lcs
+  longconv data generate listops --out corpora/listops.lcs
   longconv data generate pathfinder --print-config
 
 Writes one sample shard, the same bytes for any number of threads.)");
   auto options = std::make_shared<DataGenerateOptions>();
-  app->add_option("task", options->task, "What to make: pathfinder")->type_name("TASK")->required();
+  app->add_option("task", options->task, "What to make: pathfinder, listops, recall, induction")
+      ->type_name("TASK")
+      ->required();
   app->add_option("settings", options->settings, "The task's keys, key=value")
       ->type_name("KEY=VALUE");
   app->add_option("--out", options->out, "Sample shard (.lcs) to write")->type_name("FILE");

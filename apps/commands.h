@@ -89,6 +89,9 @@ struct DataPrepareOptions {
   bool json = false;
 };
 ExitCode data_prepare(const DataPrepareOptions& options);
+/// `data prepare TASK FOLDER [key=value ...]`: whether the sources are that, and what it does.
+bool is_labelled_data_set(const DataPrepareOptions& options);
+ExitCode prepare_labelled(const DataPrepareOptions& options);
 
 struct DataTokenizerOptions {
   std::string action;                ///< train, encode, decode, check

@@ -1,5 +1,5 @@
-// longconv data prepare|tokenizer|inspect|convert (generate: data_tasks.cpp): from people's files
-// to what training opens.
+// longconv data prepare|tokenizer|inspect|convert (generate, and labelled data sets:
+// data_tasks.cpp): from people's files to what training opens.
 #include "apps/commands.h"
 #include "apps/print_facts.h"
 #include "core/base/check.h"
@@ -189,6 +189,7 @@ void show_images(const DataInspectOptions& options, const std::string& facts) {
 }  // namespace
 
 ExitCode data_prepare(const DataPrepareOptions& options) {
+  if (is_labelled_data_set(options)) return prepare_labelled(options);
   data::PrepareOptions how;
   how.sources = options.sources;
   how.validation = options.validation;

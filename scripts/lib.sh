@@ -19,6 +19,8 @@ BUILD_PACKAGES=(g++ cmake ninja-build pkg-config ccache ca-certificates python3 
   zlib1g-dev libpng-dev libhdf5-dev libsentencepiece-dev libutf8proc-dev libgtest-dev libgmock-dev
   libbenchmark-dev)
 TEXT_PACKAGES=(bible-kjv bible-kjv-text jargon-text)
+# Data that tests read where they are installed, and skip where not.
+DATA_PACKAGES=(dataset-fashion-mnist)
 FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
 CHECK_PACKAGES=(clang-format-14 clang-tidy-14)
 
