@@ -231,7 +231,8 @@ class Drawing {
   }
   int random_degree() { return random_.between(-kDegrees / 2, kDegrees / 2 - 1); }
   [[nodiscard]] const PathfinderSeed& seed_of(int degree) const {
-    return tables_.seeds[static_cast<std::size_t>(degree + kDegrees / 2)];
+    const int index_of_degree = degree + kDegrees / 2;
+    return tables_.seeds[static_cast<std::size_t>(index_of_degree)];
   }
   [[nodiscard]] const PathfinderOrientation& orientation_of(const Placed& paddle) const {
     return tables_.orientations[static_cast<std::size_t>(paddle.orientation)];
