@@ -204,14 +204,17 @@ Picture contact_sheet(const std::filesystem::path& path, std::int64_t count) {
   sheet.channels = layout.channels == 1 ? 1 : 3;
   sheet.height = static_cast<int>(rows * (layout.height + 1) - 1);
   sheet.width = static_cast<int>(columns * (layout.width + 1) - 1);
-  const auto bytes_of_row = static_cast<std::size_t>(sheet.width * sheet.channels);
+  const auto bytes_of_row =
+      static_cast<std::size_t>(sheet.width) * static_cast<std::size_t>(sheet.channels);
   sheet.pixels.assign(static_cast<std::size_t>(sheet.height) * bytes_of_row, 128);
   std::vector<std::int64_t> levels(static_cast<std::size_t>(layout.height) *
-                                   static_cast<std::size_t>(layout.width * layout.channels));
+                                   static_cast<std::size_t>(layout.width) *
+                                   static_cast<std::size_t>(layout.channels));
   for (std::int64_t i = 0; i < std::min(shown, layout.samples); ++i) {
     shard.read(i, 0, levels);
     auto top = static_cast<std::size_t>(i / columns * (layout.height + 1));
-    const auto left = static_cast<std::size_t>(i % columns * (layout.width + 1) * sheet.channels);
+    const std::int64_t cell = (i % columns) * (layout.width + 1);
+    const auto left = static_cast<std::size_t>(cell) * static_cast<std::size_t>(sheet.channels);
     for (std::size_t at = 0; at < levels.size(); ++top) {
       for (int x = 0; x < layout.width; ++x) {
         for (int c = 0; c < layout.channels; ++c, ++at) {
