@@ -153,14 +153,20 @@ void add_data_prepare(CLI::App& data, Action& action) {
   longconv data prepare docs.jsonl.zst --validation held.jsonl --tokenizer unigram:2000 --out corpora/docs
 
 A .txt file is one document; a .jsonl file has one a line, in its "text" field. Folders are
-searched for these. The corpus has train/ and validation/ shards, tokenizer/ and manifest.json.)");
+searched for these. The corpus has train/ and validation/ shards, tokenizer/ and manifest.json.
+
+Labelled data sets become one sample shard: data prepare TASK FOLDER [key=value ...] --out FILE.lcs,
+TASK one of pathfinder, listops, imdb, aan, cifar10, mnist:
+  longconv data prepare mnist /usr/share/datasets/fashion-mnist fashion=true --out fashion.lcs)");
   auto options = std::make_shared<DataPrepareOptions>();
   auto no_eos = std::make_shared<bool>(false);
   app->add_option("sources", options->sources,
-                  "Text: .txt, .jsonl, .jsonl.zst, folders of these, - for stdin")
+                  "Text: .txt, .jsonl, .jsonl.zst, folders of these, - for stdin; or TASK FOLDER")
       ->type_name("SOURCE")
       ->required();
-  app->add_option("--out", options->out, "Corpus folder to write")->type_name("FOLDER")->required();
+  app->add_option("--out", options->out, "Corpus folder, or sample shard, to write")
+      ->type_name("FOLDER")
+      ->required();
   app->add_option("--tokenizer", options->tokenizer,
                   "bytes; unigram:N, bpe:N or char:N to train one of N ids on the training text; "
                   "or the path of one that exists")
@@ -230,24 +236,53 @@ and bert want scripts/vocabularies to have run.)");
   app->callback([options, &action] { action = [options] { return data_tokenizer(*options); }; });
 }
 
+void add_data_generate(CLI::App& data, Action& action) {
+  CLI::App* app = command(data, "generate", "Make a labelled data set",
+                          R"(Examples:
+  longconv data generate pathfinder size=128 count=200000 --out corpora/pathx.lcs
+  longconv data generate listops --out corpora/listops.lcs
+  longconv data generate pathfinder --print-config
+
+Writes one sample shard, the same bytes for any number of threads.)");
+  auto options = std::make_shared<DataGenerateOptions>();
+  app->add_option("task", options->task, "What to make: pathfinder, listops, recall, induction")
+      ->type_name("TASK")
+      ->required();
+  app->add_option("settings", options->settings, "The task's keys, key=value")
+      ->type_name("KEY=VALUE");
+  app->add_option("--out", options->out, "Sample shard (.lcs) to write")->type_name("FILE");
+  app->add_option("--threads", options->threads, "Threads; 0 = one a core")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  app->add_flag("--print-config", options->print_config, "Show the task's keys, and write nothing");
+  add_json(app, options->json);
+  app->callback([options, &action] { action = [options] { return data_generate(*options); }; });
+}
+
 void add_data(CLI::App& program, Action& action) {
   CLI::App* app = command(program, "data", "Prepare, convert and look into training data",
                           "Each has its own help: longconv data prepare --help");
   app->require_subcommand(1);
   add_data_prepare(*app, action);
   add_data_tokenizer(*app, action);
+  add_data_generate(*app, action);
 
   CLI::App* inspect = command(*app, "inspect", "Show what a corpus, shard or container holds",
                               R"(Examples:
   longconv data inspect corpora/book --samples 5
-  longconv data inspect corpora/book/train/000.lct --verify)");
+  longconv data inspect corpora/book/train/000.lct --verify
+  longconv data inspect corpora/path32.lcs --samples 10 --png path32.png
+
+Of a sample shard it shows statistics and samples; images as blocks, or in a PNG file.)");
   auto look = std::make_shared<DataInspectOptions>();
-  inspect->add_option("path", look->path, "Corpus folder, .lct shard or HDF5 container")
+  inspect->add_option("path", look->path, "Corpus folder, .lct or .lcs shard, HDF5 container")
       ->type_name("PATH")
       ->required();
-  inspect->add_option("--samples", look->samples, "Pieces of decoded text to show")
+  inspect->add_option("--samples", look->samples, "Pieces of decoded text, or samples, to show")
       ->type_name("N")
       ->check(CLI::NonNegativeNumber);
+  inspect->add_option("--png", look->png, "Write the samples of an image shard to this file")
+      ->type_name("FILE");
   inspect->add_flag("--verify", look->verify, "Check every checksum and every id");
   add_json(inspect, look->json);
   inspect->callback([look, &action] { action = [look] { return data_inspect(*look); }; });

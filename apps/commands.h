@@ -89,6 +89,9 @@ struct DataPrepareOptions {
   bool json = false;
 };
 ExitCode data_prepare(const DataPrepareOptions& options);
+/// `data prepare TASK FOLDER [key=value ...]`: whether the sources are that, and what it does.
+bool is_labelled_data_set(const DataPrepareOptions& options);
+ExitCode prepare_labelled(const DataPrepareOptions& options);
 
 struct DataTokenizerOptions {
   std::string action;                ///< train, encode, decode, check
@@ -107,9 +110,20 @@ struct DataTokenizerOptions {
 };
 ExitCode data_tokenizer(const DataTokenizerOptions& options);
 
+struct DataGenerateOptions {
+  std::string task;                   ///< pathfinder, ...
+  std::vector<std::string> settings;  ///< key=value
+  std::string out;                    ///< sample shard
+  std::int64_t threads = 0;           ///< 0 = one a core
+  bool print_config = false;
+  bool json = false;
+};
+ExitCode data_generate(const DataGenerateOptions& options);
+
 struct DataInspectOptions {
   std::string path;  ///< corpus folder, shard, HDF5 container
   std::int64_t samples = 3;
+  std::string png{};  ///< of images: also write the samples to this file
   bool verify = false;
   bool json = false;
 };

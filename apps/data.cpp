@@ -1,4 +1,5 @@
-// longconv data prepare|tokenizer|inspect|convert: from people's files to what training opens.
+// longconv data prepare|tokenizer|inspect|convert (generate, and labelled data sets:
+// data_tasks.cpp): from people's files to what training opens.
 #include "apps/commands.h"
 #include "apps/print_facts.h"
 #include "core/base/check.h"
@@ -7,6 +8,7 @@
 #include "data/formats/documents.h"
 #include "data/tasks/convert.h"
 #include "data/tasks/inspect.h"
+#include "data/tasks/inspect_samples.h"
 #include "data/tasks/prepare.h"
 #include "data/tokenizers/characters.h"
 #include "data/tokenizers/sentencepiece.h"
@@ -16,6 +18,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <string>
@@ -166,9 +169,27 @@ ExitCode check_tokenizer(const data::Tokenizer& tokenizer, const DataTokenizerOp
   return ExitCode::ok;
 }
 
+/// The samples of an image shard: to a PNG file where asked, else as blocks for people.
+void show_images(const DataInspectOptions& options, const std::string& facts) {
+  const bool images = ordered_json::parse(facts).contains("image");
+  LONGCONV_CHECK(images || options.png.empty(), UsageError,
+                 "data inspect --png: {} holds no images", options.path);
+  if (!images || options.samples == 0) return;
+  if (!options.png.empty()) {
+    data::write_png(options.png, data::contact_sheet(options.path, options.samples));
+    log::info("{} images: {}", options.samples, options.png);
+  } else if (!options.json) {
+    // As much as a terminal is wide.
+    const data::Picture sheet =
+        data::contact_sheet(options.path, std::min<std::int64_t>(options.samples, 2));
+    fmt::print("{}", data::picture_blocks(sheet, 80));
+  }
+}
+
 }  // namespace
 
 ExitCode data_prepare(const DataPrepareOptions& options) {
+  if (is_labelled_data_set(options)) return prepare_labelled(options);
   data::PrepareOptions how;
   how.sources = options.sources;
   how.validation = options.validation;
@@ -219,6 +240,7 @@ ExitCode data_tokenizer(const DataTokenizerOptions& options) {
 ExitCode data_inspect(const DataInspectOptions& options) {
   const std::string facts = data::inspect_data(options.path, {options.samples, options.verify});
   print_result(facts, options.json);
+  show_images(options, facts);
   return ExitCode::ok;
 }
 

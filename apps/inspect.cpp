@@ -148,7 +148,7 @@ ExitCode inspect(const InspectOptions& options) {
   LONGCONV_CHECK(fs::exists(path), DataError, "{}: no such file or folder", options.path);
   const std::string extension = path.extension().string();
   const bool corpus = fs::is_directory(path) && fs::exists(path / "manifest.json");
-  if (corpus || extension == ".lct" || extension == ".h5") {
+  if (corpus || extension == ".lct" || extension == ".lcs" || extension == ".h5") {
     return data_inspect(
         {.path = options.path, .samples = 3, .verify = false, .json = options.json});
   }
@@ -165,7 +165,7 @@ ExitCode inspect(const InspectOptions& options) {
     result = describe_config(path);
   } else {
     throw DataError(
-        fmt::format("{}: expected a .toml, .safetensors, .npy, .lct or .h5 file or the "
+        fmt::format("{}: expected a .toml, .safetensors, .npy, .lct, .lcs or .h5 file or the "
                     "folder of a run, checkpoint, model or corpus, got a file \"{}\"",
                     options.path, path.filename().string()));
   }

@@ -7,7 +7,7 @@ _longconv_commands="train eval generate data inspect doctor bench report"
 _longconv_subcommands() {
   case "$1" in
     "") echo "$_longconv_commands" ;;
-    data) echo "prepare tokenizer inspect convert" ;;
+    data) echo "prepare tokenizer generate inspect convert" ;;
     bench) echo "conv model" ;;
   esac
 }
@@ -24,7 +24,8 @@ _longconv_options() {
     "data tokenizer")
       echo "--tokenizer --model --vocab --min-count --out --jsonl --hex --plain-specials --keep-case --sample --seed $common"
       ;;
-    "data inspect") echo "--samples --verify --json $common" ;;
+    "data generate") echo "--out --threads --print-config --json $common" ;;
+    "data inspect") echo "--samples --png --verify --json $common" ;;
     "data convert") echo "--tokenizer --json $common" ;;
     inspect | doctor) echo "--json $common" ;;
     "bench conv") echo "--lengths --batch --channels --dtype --gated --preset --device --repeats --json $common" ;;

@@ -1,6 +1,7 @@
 #include "data/formats/token_shard.h"
 
 #include "core/base/check.h"
+#include "data/formats/packed.h"
 
 #include <algorithm>
 #include <cstring>
@@ -29,18 +30,6 @@ constexpr std::size_t kIndexHashAt = 16;
 constexpr std::size_t kStartsAt = kIndexHashAt + kHashBytes;
 // Ids are 32 bits wide at most, and int32 in memory.
 constexpr std::uint64_t kMaxVocab = std::uint64_t{1} << 31;
-
-template <class T>
-T load(std::span<const std::byte> bytes, std::size_t offset) {
-  T value{};
-  std::memcpy(&value, bytes.data() + offset, sizeof value);
-  return value;
-}
-
-template <class T>
-void store(std::span<std::byte> bytes, std::size_t offset, T value) {
-  std::memcpy(bytes.data() + offset, &value, sizeof value);
-}
 
 std::size_t blocks_of(std::size_t data_bytes) {
   return (data_bytes + kBlockBytes - 1) / kBlockBytes;

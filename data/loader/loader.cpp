@@ -43,6 +43,7 @@ struct Loader::Impl {
     if (options.pin_memory && at::hasCUDA()) {
       batch.input = batch.input.pin_memory();
       batch.target = batch.target.pin_memory();
+      if (batch.lengths.defined()) batch.lengths = batch.lengths.pin_memory();
     }
     return batch;
   }

@@ -12,10 +12,12 @@
 
 namespace longconv::data {
 
-/// One batch of language-model windows; CPU tensors, pinned if asked for.
+/// One batch; CPU tensors, pinned if asked for. The shapes are those of language-model windows; a
+/// labelled data set says its own (data/tasks/samples.h).
 struct Batch {
-  at::Tensor input;   ///< (B, L) int64
-  at::Tensor target;  ///< (B, L) int64, input shifted by one
+  at::Tensor input;      ///< (B, L) int64
+  at::Tensor target;     ///< (B, L) int64, input shifted by one
+  at::Tensor lengths{};  ///< (B) int64, of rows before padding; undefined where none is padded
 };
 
 /// Items by index; thread-safe for concurrent get().

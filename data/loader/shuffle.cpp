@@ -2,6 +2,7 @@
 
 #include "core/base/check.h"
 #include "data/loader/loader.h"
+#include "data/loader/mix.h"
 
 #include <array>
 #include <bit>
@@ -11,14 +12,6 @@ namespace longconv::data {
 namespace {
 
 constexpr int kRounds = 4;
-
-/// The finaliser of splitmix64 (Steele, Lea, Flood 2014): a bijection that mixes all 64 bits.
-std::uint64_t mix(std::uint64_t x) {
-  x += 0x9E3779B97F4A7C15ULL;
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
-  return x ^ (x >> 31);
-}
 
 }  // namespace
 

@@ -6,6 +6,7 @@
 #include "data/formats/hdf5_tokens.h"
 #include "data/formats/token_shard.h"
 #include "data/tasks/corpus_manifest.h"
+#include "data/tasks/inspect_samples.h"
 #include "data/tokenizers/tokenizer.h"
 
 #include <nlohmann/json.hpp>
@@ -192,12 +193,15 @@ std::string inspect_data(const fs::path& path, const InspectionOptions& options)
     out = inspect_corpus(path, options);
   } else if (extension == ".lct") {
     out = inspect_shard(path, options);
+  } else if (extension == ".lcs") {
+    return inspect_samples(path, options.samples, options.verify);
   } else if (extension == ".h5" || extension == ".hdf5") {
     out = is_series(path) ? inspect_series(path) : inspect_hdf5_tokens(path, options);
   } else {
-    throw DataError(
-        fmt::format("{}: expected a corpus folder, a token shard (.lct) or an HDF5 container (.h5)",
-                    path.string()));
+    throw DataError(fmt::format(
+        "{}: expected a corpus folder, a token shard (.lct), a sample shard (.lcs) or an HDF5 "
+        "container (.h5)",
+        path.string()));
   }
   // A sample may begin in the middle of a character.
   return out.dump(2, ' ', /*ensure_ascii=*/false, ordered_json::error_handler_t::replace);

@@ -12,7 +12,8 @@ struct InspectionOptions {
   bool verify = false;       ///< check every checksum, every id and every document start
 };
 
-/// A JSON object; "kind" is "corpus", "token shard", "hdf5 tokens" or "hdf5 series". Samples are
+/// A JSON object; "kind" is "corpus", "token shard", "samples", "hdf5 tokens" or
+/// "hdf5 series". Samples are
 /// decoded where the tokenizer is at hand (the corpus around a shard), else shown as ids. Throws
 /// DataError: what it looks at is damaged, or none of these.
 std::string inspect_data(const std::filesystem::path& path, const InspectionOptions& options);

@@ -64,6 +64,7 @@ TEST(Completion, OffersExactlyTheOptionsOfEachHelp) {
                                                        {"report"},
                                                        {"data", "prepare"},
                                                        {"data", "tokenizer"},
+                                                       {"data", "generate"},
                                                        {"data", "inspect"},
                                                        {"data", "convert"},
                                                        {"bench", "conv"},

@@ -1,0 +1,88 @@
+#include "data/tasks/samples.h"
+
+#include "core/base/check.h"
+#include "data/tasks/image_batch.h"
+
+#define AT_PER_OPERATOR_HEADERS
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+
+namespace longconv::data {
+
+namespace {
+
+std::filesystem::path path_of(const SampleConfig& config) {
+  if (config.path().empty()) {
+    config.path.fail("no shard given; expected a file that `longconv data generate` wrote");
+  }
+  return config.path();
+}
+
+}  // namespace
+
+SampleDataset::SampleDataset(const SampleConfig& config)
+    : shard_(path_of(config)),
+      facts_(read_facts(shard_.view())),
+      members_(split_indices(config.split, shard_.view().layout().samples, facts_.splits)),
+      pad_to_seq_len_(config.pad() == "seq_len") {
+  const SampleLayout& layout = shard_.view().layout();
+  if (layout.height > 0) {
+    transform_.emplace(config.pixels,
+                       PixelTransform::Shape{layout.height, layout.width, layout.channels,
+                                             facts_.mean, facts_.deviation});
+    seq_len_ = transform_->length();
+    return;
+  }
+  seq_len_ = config.seq_len();
+  if (seq_len_ > 0) return;
+  for (const std::int64_t sample : members_) {
+    for (int part = 0; part < layout.parts; ++part) {
+      seq_len_ = std::max(seq_len_, shard_.view().length(sample, part));
+    }
+  }
+}
+
+std::int64_t SampleDataset::size() const { return static_cast<std::int64_t>(members_.size()); }
+std::int64_t SampleDataset::seq_len() const { return seq_len_; }
+
+Batch SampleDataset::get(std::span<const std::int64_t> indices) const {
+  const SampleView& shard = shard_.view();
+  if (transform_) {
+    return image_batch(*transform_, indices, members_,
+                       [&](std::int64_t sample, std::vector<std::int64_t>& levels) {
+                         levels.resize(static_cast<std::size_t>(shard.length(sample, 0)));
+                         shard.read(sample, 0, levels);
+                         return std::int64_t{shard.label(sample)};
+                       });
+  }
+  const auto batch = static_cast<std::int64_t>(indices.size());
+  const std::int64_t rows = batch * shard.layout().parts;
+  Batch out;
+  out.target = at::empty({batch}, at::kLong);
+  out.lengths = at::empty({rows}, at::kLong);
+  auto* lengths = out.lengths.mutable_data_ptr<std::int64_t>();
+  for (std::int64_t i = 0; i < batch; ++i) {
+    const std::int64_t index = indices[static_cast<std::size_t>(i)];
+    LONGCONV_CHECK(index >= 0 && index < size(), DataError, "sample {} asked for, there are {}",
+                   index, size());
+    const std::int64_t sample = members_[static_cast<std::size_t>(index)];
+    out.target.mutable_data_ptr<std::int64_t>()[i] = shard.label(sample);
+    for (int part = 0; part < shard.layout().parts; ++part) {
+      lengths[part * batch + i] = std::min(shard.length(sample, part), seq_len_);
+    }
+  }
+  const std::int64_t width =
+      pad_to_seq_len_ || rows == 0 ? seq_len_ : *std::max_element(lengths, lengths + rows);
+  out.input = at::zeros({rows, width}, at::kLong);
+  auto* input = out.input.mutable_data_ptr<std::int64_t>();
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const std::int64_t index = indices[static_cast<std::size_t>(row % batch)];
+    shard.read(members_[static_cast<std::size_t>(index)], static_cast<int>(row / batch),
+               {input + row * width, static_cast<std::size_t>(lengths[row])});
+  }
+  return out;
+}
+
+}  // namespace longconv::data
