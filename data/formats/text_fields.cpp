@@ -20,8 +20,8 @@ std::vector<std::string_view> split_fields(std::string_view line, char separator
 
 TextLines::TextLines(std::string_view text, std::string path)
     : rest_(text), path_(std::move(path)), size_(text.size()) {
-  constexpr std::string_view mark = "\xEF\xBB\xBF";
-  if (rest_.starts_with(mark)) rest_.remove_prefix(mark.size());
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  if (rest_.starts_with(kMark)) rest_.remove_prefix(kMark.size());
 }
 
 bool TextLines::next(std::string_view& line) {

@@ -173,8 +173,8 @@ Generated write_listops(const ListOpsConfig& config, const std::filesystem::path
         count - written, threads, 64,
         [&](std::int64_t i) { return expression(limits, seed, first + i); },
         [&](const std::vector<std::uint8_t>& symbols) {
-          constexpr std::size_t always_different = 100;
-          if (symbols.size() < always_different &&
+          constexpr std::size_t kAlwaysDifferent = 100;
+          if (symbols.size() < kAlwaysDifferent &&
               !short_ones.emplace(symbols.begin(), symbols.end()).second)
             return;
           add(writer, symbols, listops_value(symbols, "listops"));
