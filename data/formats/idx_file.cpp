@@ -15,8 +15,8 @@ IdxArray parse_idx(std::span<const std::byte> bytes, const std::string& path) {
   LONGCONV_CHECK(byte(0) == 0 && byte(1) == 0, DataError,
                  "{}: not an IDX file: it begins with {:02x} {:02x}, expected two zero bytes", path,
                  byte(0), byte(1));
-  constexpr unsigned u8 = 0x08;
-  LONGCONV_CHECK(byte(2) == u8, DataError,
+  constexpr unsigned kU8 = 0x08;
+  LONGCONV_CHECK(byte(2) == kU8, DataError,
                  "{}: elements of type {:02x} at byte 2, expected 08 (u8)", path, byte(2));
   const std::size_t dimensions = byte(3);
   LONGCONV_CHECK(dimensions >= 1 && dimensions <= 4, DataError,
@@ -45,14 +45,14 @@ IdxArray parse_idx(std::span<const std::byte> bytes, const std::string& path) {
 std::vector<std::byte> read_maybe_gzip(const std::filesystem::path& path, std::size_t max_bytes) {
   const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), &gzclose);
   LONGCONV_CHECK(file != nullptr, DataError, "{}: cannot be opened", path.string());
-  constexpr unsigned chunk = 1U << 20;
+  constexpr unsigned kChunk = 1U << 20;
   std::vector<std::byte> out;
   while (true) {
     const std::size_t before = out.size();
     LONGCONV_CHECK(before <= max_bytes, DataError, "{}: more than {} bytes of content",
                    path.string(), max_bytes);
-    out.resize(before + chunk);
-    const int got = gzread(file.get(), out.data() + before, chunk);
+    out.resize(before + kChunk);
+    const int got = gzread(file.get(), out.data() + before, kChunk);
     int status = Z_OK;
     const char* words = gzerror(file.get(), &status);
     LONGCONV_CHECK(got >= 0 && status >= Z_OK, DataError,

@@ -52,14 +52,14 @@ std::string_view behind(std::string_view header, std::string_view key) {
 
 /// A NumPy array of strings, two-dimensional, in C order; each string padded with zeros.
 std::vector<PathfinderEntry> parse_array(std::string_view text, const std::string& path) {
-  constexpr std::size_t length_at = 8;
+  constexpr std::size_t kLengthAt = 8;
   LONGCONV_CHECK(text.size() >= 12, DataError, "{}: truncated: {} bytes of a NumPy file", path,
                  text.size());
   const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
   const bool wide = byte(6) >= 2;
-  std::size_t length = byte(length_at) + 256UL * byte(length_at + 1);
-  if (wide) length += 65536UL * byte(length_at + 2) + (std::size_t{byte(length_at + 3)} << 24);
-  const std::size_t header_at = length_at + (wide ? 4 : 2);
+  std::size_t length = byte(kLengthAt) + 256UL * byte(kLengthAt + 1);
+  if (wide) length += 65536UL * byte(kLengthAt + 2) + (std::size_t{byte(kLengthAt + 3)} << 24);
+  const std::size_t header_at = kLengthAt + (wide ? 4 : 2);
   LONGCONV_CHECK(length <= text.size() - header_at, DataError,
                  "{}: truncated: the header at byte {} has {} bytes, {} follow", path, header_at,
                  length, text.size() - header_at);

@@ -4,6 +4,7 @@
 #include "data/formats/utf8.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace longconv::data {
 
@@ -17,22 +18,32 @@ std::vector<std::string_view> split_fields(std::string_view line, char separator
   }
 }
 
+TextLines::TextLines(std::string_view text, std::string path)
+    : rest_(text), path_(std::move(path)), size_(text.size()) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  if (rest_.starts_with(kMark)) rest_.remove_prefix(kMark.size());
+}
+
+bool TextLines::next(std::string_view& line) {
+  if (rest_.empty()) return false;
+  ++number_;
+  const std::size_t end = std::min(rest_.find('\n'), rest_.size());
+  line = rest_.substr(0, end);
+  const std::size_t wrong = utf8_error(line);
+  LONGCONV_CHECK(wrong == std::string_view::npos, DataError, "{}: not UTF-8 at byte {} of the file",
+                 where(), size_ - rest_.size() + wrong);
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  rest_.remove_prefix(std::min(end + 1, rest_.size()));
+  return true;
+}
+
+std::string TextLines::where() const { return fmt::format("{}:{}", path_, number_); }
+
 void for_each_text_line(std::string_view text, const std::string& path,
                         const std::function<void(std::string_view, const std::string&)>& handle) {
-  constexpr std::string_view mark = "\xEF\xBB\xBF";
-  const std::size_t all = text.size();
-  if (text.starts_with(mark)) text.remove_prefix(mark.size());
-  for (std::int64_t number = 1; !text.empty(); ++number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    const std::size_t wrong = utf8_error(line);
-    LONGCONV_CHECK(wrong == std::string_view::npos, DataError,
-                   "{}:{}: not UTF-8 at byte {} of the file", path, number,
-                   all - text.size() + wrong);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    handle(line, fmt::format("{}:{}", path, number));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
+  TextLines lines(text, path);
+  std::string_view line;
+  while (lines.next(line)) handle(line, lines.where());
 }
 
 }  // namespace longconv::data

@@ -230,7 +230,7 @@ Picture contact_sheet(const std::filesystem::path& path, std::int64_t count) {
 }
 
 std::string picture_blocks(const Picture& picture, int columns) {
-  static constexpr std::array<const char*, 5> shades = {" ", "░", "▒", "▓", "█"};
+  static constexpr std::array<const char*, 5> kShades = {" ", "░", "▒", "▓", "█"};
   const int step = std::max(1, (picture.width + columns - 1) / columns);
   const auto channels = static_cast<std::size_t>(picture.channels);
   const std::size_t row = static_cast<std::size_t>(picture.width) * channels;
@@ -244,7 +244,7 @@ std::string picture_blocks(const Picture& picture, int columns) {
                                                     static_cast<std::size_t>(x) * channels]);
         }
       }
-      out += shades[static_cast<std::size_t>(most * 5 / 256)];
+      out += kShades[static_cast<std::size_t>(most * 5 / 256)];
     }
     out += '\n';
   }

@@ -4,7 +4,6 @@
 #pragma once
 
 #include "core/config/section.h"
-#include "data/tasks/text_coding.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -51,6 +50,23 @@ struct MnistConfig : config::Section {
 /// `folder` has train-images-idx3-ubyte[.gz] and its three companions.
 Written prepare_mnist(const MnistConfig& config, const std::filesystem::path& folder,
                       const std::filesystem::path& out, std::int64_t threads);
+
+/// Of tasks whose samples are texts.
+struct TextConfig : config::Section {
+  TextConfig(std::string help, std::int64_t longest)
+      : Section(nullptr, "", std::move(help)),
+        max_length(this, "max_length", longest,
+                   config::between(std::int64_t{2}, std::int64_t{1} << 20),
+                   "values of a text at most, the end symbol of characters included; what is "
+                   "longer is cut") {}
+  config::Key<std::string> coding{
+      this, "coding", "characters", config::one_of({"characters", "bytes"}),
+      "characters of the training part and an end symbol, or bytes (value = byte + 1, no end)"};
+  config::Key<std::int64_t> min_frequency{this, "min_frequency", 15,
+                                          config::at_least(std::int64_t{1}),
+                                          "characters rarer than this in train are unknown"};
+  config::Key<std::int64_t> max_length;
+};
 
 struct ImdbConfig : TextConfig {
   ImdbConfig() : TextConfig("IMDB reviews, the Text task", 4096) {}

@@ -5,6 +5,7 @@
 #include "data/formats/text_fields.h"
 #include "data/tasks/ordered_work.h"
 #include "data/tasks/sample_facts.h"
+#include "data/tokenizers/lra.h"
 
 #include <algorithm>
 #include <array>
@@ -16,7 +17,7 @@ namespace longconv::data {
 
 namespace {
 
-constexpr std::uint8_t kEnd = 2;
+constexpr std::uint8_t kEnd = ListOpsTokenizer::kEos;
 constexpr std::uint8_t kClose = 3;
 constexpr std::uint8_t kDigit = 4;
 constexpr std::uint8_t kMin = 14;
@@ -104,8 +105,11 @@ void add(SampleShardWriter& writer, std::vector<std::uint8_t> symbols, int answe
 }  // namespace
 
 std::vector<std::string> listops_symbols() {
-  return {"<pad>", "<unk>", "<eos>", "]", "0", "1",    "2",    "3",    "4",
-          "5",     "6",     "7",     "8", "9", "[MIN", "[MAX", "[MED", "[SM"};
+  std::vector<std::string> out = {"<pad>", "<unk>", "<eos>"};
+  for (std::int32_t id = kClose; id < ListOpsTokenizer::kVocabSize; ++id) {
+    out.push_back(ListOpsTokenizer().decode({id}));
+  }
+  return out;
 }
 
 int listops_value(std::span<const std::uint8_t> symbols, const std::string& where) {
@@ -140,15 +144,11 @@ int listops_value(std::span<const std::uint8_t> symbols, const std::string& wher
 }
 
 std::vector<std::uint8_t> parse_listops(std::string_view source, const std::string& where) {
-  static const std::vector<std::string> symbols = listops_symbols();
-  std::vector<std::uint8_t> out;
-  for (const std::string_view word : split_fields(source, ' ')) {
-    if (word.empty() || word == "(" || word == ")") continue;
-    const auto found = std::find(symbols.begin() + kClose, symbols.end(), word);
-    LONGCONV_CHECK(found != symbols.end(), DataError, "{}: unknown symbol \"{:.20}\"", where, word);
-    out.push_back(static_cast<std::uint8_t>(found - symbols.begin()));
-  }
-  return out;
+  const std::vector<std::int32_t> ids = ListOpsTokenizer().encode(source);
+  const auto unknown = std::find_if(ids.begin(), ids.end(), [](auto id) { return id < kClose; });
+  LONGCONV_CHECK(unknown == ids.end(), DataError, "{}: symbol {} belongs to no expression", where,
+                 unknown - ids.begin() + 1);
+  return {ids.begin(), ids.end()};
 }
 
 Generated write_listops(const ListOpsConfig& config, const std::filesystem::path& path,
@@ -173,8 +173,8 @@ Generated write_listops(const ListOpsConfig& config, const std::filesystem::path
         count - written, threads, 64,
         [&](std::int64_t i) { return expression(limits, seed, first + i); },
         [&](const std::vector<std::uint8_t>& symbols) {
-          constexpr std::size_t always_different = 100;
-          if (symbols.size() < always_different &&
+          constexpr std::size_t kAlwaysDifferent = 100;
+          if (symbols.size() < kAlwaysDifferent &&
               !short_ones.emplace(symbols.begin(), symbols.end()).second)
             return;
           add(writer, symbols, listops_value(symbols, "listops"));

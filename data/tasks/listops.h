@@ -39,8 +39,7 @@ struct ListOpsConfig : config::Section {
                                          "symbols; expressions from this on are dropped"};
 };
 
-/// Symbol ids: 0 padding, 1 unknown, 2 end, 3 "]", 4 to 13 the digits, 14 [MIN, 15 [MAX, 16 [MED,
-/// 17 [SM.
+/// The symbols by their ids, which are those of ListOpsTokenizer.
 std::vector<std::string> listops_symbols();
 
 /// The value of an expression. Throws DataError beginning with `where`: what is no expression.

@@ -143,8 +143,8 @@ class Drawing {
 
   /// Uniform among the free pixels: by rejection while that is quick, else by listing them.
   std::optional<Point> random_free(const PathfinderSeed& seed) {
-    constexpr int quick_tries = 64;
-    for (int i = 0; i < quick_tries; ++i) {
+    constexpr int kQuickTries = 64;
+    for (int i = 0; i < kQuickTries; ++i) {
       const int y = random_.between(0, rules_.size - 1);
       const int x = random_.between(0, rules_.size - 1);
       if (obstacles_.free(seed.kernel, {y, x})) return Point{y, x};

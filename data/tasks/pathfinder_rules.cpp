@@ -10,7 +10,7 @@ namespace longconv::data {
 namespace {
 
 // In the order of the table below, not of least padding.
-struct Row {  // NOLINT(clang-analyzer-optin.performance.Padding)
+struct Row {
   int size, padding, length;
   double thickness;
   std::vector<int> margins;

@@ -6,14 +6,15 @@
 #include "data/formats/utf8.h"
 #include "data/tasks/labelled.h"
 #include "data/tasks/sample_facts.h"
-#include "data/tasks/text_coding.h"
+#include "data/tokenizers/characters.h"
+#include "data/tokenizers/lra.h"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <functional>
 #include <map>
-#include <optional>
+#include <memory>
 #include <utility>
 
 namespace longconv::data {
@@ -22,48 +23,71 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// One or two texts and their label.
+/// One or two texts, valid until the next is read, and their label.
 struct Labelled {
   int label = 0;
   std::vector<std::string_view> texts;
 };
-using Take = std::function<void(const Labelled&)>;
-/// Gives all samples of a part, in order; called once or, where characters are counted, twice.
-using Part = std::function<void(const Take&)>;
+/// The next sample; false at the end.
+using Reader = std::function<bool(Labelled&)>;
+/// A part of the data set, which may be read more than once.
+struct Part {
+  std::string name;
+  std::function<Reader()> open;
+};
 
-/// Counts characters of the first part, then writes all parts.
+/// All texts of a part, for training a vocabulary.
+TextSource texts_of(const Part& part) {
+  return [reader = part.open(), sample = Labelled{},
+          next = std::size_t{0}](std::string& text) mutable {
+    if (next == sample.texts.size()) {
+      next = 0;
+      if (!reader(sample)) return false;
+    }
+    text = sample.texts[next++];
+    return true;
+  };
+}
+
+/// Writes all parts, with the vocabulary of the first.
 Written write_texts(const TextConfig& config, SampleFacts facts, int texts, const fs::path& out,
-                    const std::vector<std::pair<std::string, Part>>& parts) {
-  TextCoder coder(config);
-  if (coder.learns()) {
-    parts.front().second([&](const Labelled& sample) {
-      for (const std::string_view text : sample.texts) coder.count(text);
-    });
-    coder.freeze();
+                    const std::vector<Part>& parts) {
+  std::shared_ptr<const Tokenizer> tokenizer = std::make_shared<LraByteTokenizer>();
+  facts.coding = config.coding();
+  if (facts.coding == "characters") {
+    tokenizer = train_characters(texts_of(parts.front()), config.min_frequency());
+    facts.coding = "symbols";
+    facts.symbols = {"<pad>", "<unk>", "<eos>"};
+    for (auto id = static_cast<std::int32_t>(facts.symbols.size()); id < tokenizer->vocab_size();
+         ++id) {
+      facts.symbols.push_back(tokenizer->decode({id}));
+    }
   }
-  coder.describe(facts);
+  const auto longest = static_cast<std::size_t>(config.max_length());
+  const std::int64_t end = tokenizer->eos_id();
   SampleLayout layout;
   layout.value_bytes = 2;
   layout.parts = texts;
-  layout.vocabulary = coder.vocabulary();
+  layout.vocabulary = tokenizer->vocab_size();
   layout.classes = 2;
   SampleShardWriter writer(out, layout);
   Written done;
-  for (const auto& [name, part] : parts) {
+  for (const Part& part : parts) {
     const std::int64_t first = done.samples;
-    part([&](const Labelled& sample) {
-      for (const std::string_view text : sample.texts) writer.add_part(coder.encode(text));
+    const Reader reader = part.open();
+    for (Labelled sample; reader(sample); ++done.samples) {
+      for (const std::string_view text : sample.texts) {
+        std::vector<std::int32_t> ids = tokenizer->encode(text);
+        ids.resize(std::min(ids.size(), end >= 0 ? longest - 1 : longest));
+        if (end >= 0) ids.push_back(static_cast<std::int32_t>(end));
+        writer.add_part(std::vector<std::uint16_t>(ids.begin(), ids.end()));
+      }
       writer.add_row(std::array<std::int32_t, 1>{sample.label});
-      ++done.samples;
-    });
-    facts.splits.push_back({name, first, done.samples});
+    }
+    facts.splits.push_back({part.name, first, done.samples});
   }
   writer.finish(to_json(facts));
   return done;
-}
-
-std::string_view text_of(const files::MappedFile& file) {
-  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
 }
 
 int label_of(std::string_view field, const std::string& where) {
@@ -95,37 +119,46 @@ std::vector<fs::path> reviews_in(const fs::path& folder) {
   return out;
 }
 
-void read_reviews(const fs::path& folder, const Take& take) {
+Reader read_reviews(const fs::path& folder) {
+  std::vector<std::pair<fs::path, int>> files;
   for (const int label : {0, 1}) {
-    for (const fs::path& path : reviews_in(folder / (label == 0 ? "neg" : "pos"))) {
-      const std::string text = files::read_text(path);
-      LONGCONV_CHECK(!text.empty(), DataError, "{}: an empty review", path.string());
-      const std::size_t wrong = utf8_error(text);
-      LONGCONV_CHECK(wrong == std::string_view::npos, DataError, "{}: not UTF-8 at byte {}",
-                     path.string(), wrong);
-      take({label, {text}});
+    for (fs::path& path : reviews_in(folder / (label == 0 ? "neg" : "pos"))) {
+      files.emplace_back(std::move(path), label);
     }
   }
+  return [files, next = std::size_t{0}, text = std::string()](Labelled& sample) mutable {
+    if (next == files.size()) return false;
+    const auto& [path, label] = files[next++];
+    text = files::read_text(path);
+    LONGCONV_CHECK(!text.empty(), DataError, "{}: an empty review", path.string());
+    const std::size_t wrong = utf8_error(text);
+    LONGCONV_CHECK(wrong == std::string_view::npos, DataError, "{}: not UTF-8 at byte {}",
+                   path.string(), wrong);
+    sample = {label, {text}};
+    return true;
+  };
 }
 
-/// Lines of `columns` fields, of which the first is a label and the last `texts` are texts.
-void read_table(const fs::path& path, std::size_t columns, std::size_t texts, const Take& take) {
-  const files::MappedFile file(path);
-  std::int64_t samples = 0;
-  for_each_text_line(
-      text_of(file), path.string(), [&](std::string_view line, const std::string& where) {
-        const auto fields = split_fields(line, '\t');
-        LONGCONV_CHECK(fields.size() == columns, DataError,
-                       "{}: {} fields between tabs, expected {}", where, fields.size(), columns);
-        Labelled sample{label_of(fields.front(), where), {}};
-        for (std::size_t i = columns - texts; i < columns; ++i) {
-          LONGCONV_CHECK(!fields[i].empty(), DataError, "{}: field {} is empty", where, i + 1);
-          sample.texts.push_back(fields[i]);
-        }
-        take(sample);
-        ++samples;
-      });
-  LONGCONV_CHECK(samples > 0, DataError, "{}: no line in it", path.string());
+/// A table of lines with `columns` fields, of which the first is a label and the last `texts` are
+/// texts.
+Reader read_table(const fs::path& path, std::size_t columns, std::size_t texts) {
+  const auto file = std::make_shared<files::MappedFile>(path);
+  LONGCONV_CHECK(!file->bytes().empty(), DataError, "{}: empty", path.string());
+  const std::string_view all(reinterpret_cast<const char*>(file->bytes().data()),
+                             file->bytes().size());
+  return [file, lines = TextLines(all, path.string()), columns, texts](Labelled& sample) mutable {
+    std::string_view line;
+    if (!lines.next(line)) return false;
+    const auto fields = split_fields(line, '\t');
+    LONGCONV_CHECK(fields.size() == columns, DataError, "{}: {} fields between tabs, expected {}",
+                   lines.where(), fields.size(), columns);
+    sample = {label_of(fields.front(), lines.where()), {}};
+    for (std::size_t i = columns - texts; i < columns; ++i) {
+      LONGCONV_CHECK(!fields[i].empty(), DataError, "{}: field {} is empty", lines.where(), i + 1);
+      sample.texts.push_back(fields[i]);
+    }
+    return true;
+  };
 }
 
 }  // namespace
@@ -136,15 +169,14 @@ Written prepare_imdb(const ImdbConfig& config, const fs::path& folder, const fs:
   facts.task = "imdb";
   facts.classes = {"negative", "positive"};
   facts.made_json = sources_json({folder});
-  std::vector<std::pair<std::string, Part>> parts;
+  std::vector<Part> parts;
   for (const char* name : {"train", "test"}) {
     const fs::path table = folder / (std::string(name) + ".tsv");
     std::error_code error;
     if (fs::exists(table, error)) {
-      parts.emplace_back(name, [table](const Take& take) { read_table(table, 2, 1, take); });
+      parts.push_back({name, [table] { return read_table(table, 2, 1); }});
     } else {
-      parts.emplace_back(name,
-                         [path = folder / name](const Take& take) { read_reviews(path, take); });
+      parts.push_back({name, [path = folder / name] { return read_reviews(path); }});
     }
   }
   return write_texts(config, std::move(facts), 1, out, parts);
@@ -156,12 +188,11 @@ Written prepare_aan(const AanConfig& config, const fs::path& folder, const fs::p
   facts.task = "aan";
   facts.classes = {"unrelated", "one cites the other"};
   facts.made_json = sources_json({folder});
-  std::vector<std::pair<std::string, Part>> parts;
+  std::vector<Part> parts;
   for (const auto& [name, file] : {std::pair("train", "new_aan_pairs.train.tsv"),
                                    std::pair("validation", "new_aan_pairs.eval.tsv"),
                                    std::pair("test", "new_aan_pairs.test.tsv")}) {
-    parts.emplace_back(name,
-                       [path = folder / file](const Take& take) { read_table(path, 5, 2, take); });
+    parts.push_back({name, [path = folder / file] { return read_table(path, 5, 2); }});
   }
   return write_texts(config, std::move(facts), 2, out, parts);
 }

@@ -210,7 +210,9 @@ TEST_F(Labelled, ImdbMistakesHaveAPlace) {
     put(folder_ / part / "0_1.txt", "text");
   }
   const auto says = [&] {
-    return message_of<DataError>([&] { prepare_imdb(ImdbConfig(), folder_.path(), out(), 1); });
+    ImdbConfig config;
+    config.coding.set("bytes");
+    return message_of<DataError>([&] { prepare_imdb(config, folder_.path(), out(), 1); });
   };
   put(folder_ / "train/pos/0_3.txt", "again");
   EXPECT_THAT(says(), HasSubstr("review 0 a second time"));

@@ -35,8 +35,9 @@ TEST(ListOps, WhatIsNoExpressionIsAnError) {
     EXPECT_THAT(message_of<DataError>([&] { value_of(wrong); }), HasSubstr("here: ")) << wrong;
   }
   EXPECT_THAT(message_of<DataError>([] { value_of("[MEAN 1 ]"); }),
-              HasSubstr("unknown symbol \"[MEAN\""));
-  EXPECT_THAT(message_of<DataError>([] { value_of("<eos>"); }), HasSubstr("unknown symbol"));
+              HasSubstr("here: symbol 1 belongs to no expression"));
+  EXPECT_THAT(message_of<DataError>([] { value_of("<eos>"); }),
+              HasSubstr("symbol 1 belongs to no"));
 }
 
 TEST(ListOps, GeneratedOnesHaveThePublishedStatistics) {
