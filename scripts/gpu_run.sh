@@ -78,32 +78,35 @@ run_conv() {
   ours longconv bench conv --lengths 1000,3000,12000,30001 --json >"$results/conv_odd.json"
 }
 
-# Every kernel once or twice: small rows of each mode, and every number of rings at two sequences.
+# Every kernel once or twice: small rows of each mode, and every number of rings.
 run_sanitize() {
   local tool failed=0
+  local regimes='EveryRegime/*bf16_L513_*:EveryRegime/*bf16_L1999_*:EveryRegime/*bf16_L5000_*:EveryRegime/*bf16_L8192_*:EveryRegime/*bf16_L20001_*'
   for tool in memcheck racecheck synccheck initcheck; do
+    local cases="EveryRow/LongConv.*cuda_*B2*L129_*:EveryRow/LongConv.*cuda_ring*B2*L1000_*:$regimes"
+    # It follows every allocation, which takes minutes with LibTorch's own kernels in between.
+    if [[ $tool == initcheck ]]; then cases='EveryRow/LongConv.*cuda_*bf16*causal_B2*L129_*:EveryRegime/*bf16_L1999_causal:EveryRegime/*bf16_L8192_causal'; fi
     echo "== compute-sanitizer $tool"
     env LD_LIBRARY_PATH="$path" compute-sanitizer --tool $tool --error-exitcode 9 --kernel-name-exclude kns=at \
-      "$here/bin/test_core_ops_gpu" --gtest_brief=1 \
-      --gtest_filter='EveryRow/LongConv.*cuda_*B2*L129_*:EveryRow/LongConv.*cuda_ring*B2*L1000_*:EveryRegime/*bf16_L513_*:EveryRegime/*bf16_L1999_*:EveryRegime/*bf16_L5000_*:EveryRegime/*bf16_L8192_*:EveryRegime/*bf16_L20001_*' \
-      2>&1 | tail -n 4 | tee "$results/sanitize_$tool.txt" || failed=1
+      "$here/bin/test_core_ops_gpu" --gtest_brief=1 --gtest_filter="$cases" 2>&1 |
+      tail -n 4 | tee "$results/sanitize_$tool.txt" || failed=1
     grep -q 'ERROR SUMMARY: 0 errors\|RACECHECK SUMMARY: 0 hazards' "$results/sanitize_$tool.txt" || failed=1
   done
   return $failed
 }
 
 run_compare() {
-  local kernels
-  for kernels in auto torch_fft; do
-    rm -rf "runs/2k_$kernels" "runs/32k_$kernels"
-    ours longconv train configs/lm/hyena_153m.toml data.path=corpora/quickstart data.batch_size=16 \
-      train.accumulate=1 schedule.max_steps=200 schedule.warmup_steps=20 train.log_every=1 train.eval_every=0 \
-      train.checkpoint_every=0 train.long_conv=$kernels run.dir="runs/2k_$kernels"
-    ours longconv train configs/lm/hyena_153m.toml data.path=corpora/quickstart data.batch_size=1 data.seq_len=32768 \
-      model.l_max=32768 train.accumulate=1 schedule.max_steps=200 schedule.warmup_steps=20 train.log_every=1 \
-      train.eval_every=0 train.checkpoint_every=0 train.long_conv=$kernels run.dir="runs/32k_$kernels"
-    cp "runs/2k_$kernels/metrics.jsonl" "$results/hyena_153m_2k_$kernels.metrics.jsonl"
-    cp "runs/32k_$kernels/metrics.jsonl" "$results/hyena_153m_32k_$kernels.metrics.jsonl"
+  local kernels length batch
+  for length in 2048 32768; do
+    batch=$((32768 / length))
+    for kernels in auto torch_fft; do
+      local run=hyena_153m_${length}_$kernels
+      rm -rf "runs/$run"
+      ours longconv train configs/lm/hyena_153m.toml data.path=corpora/quickstart data.seq_len=$length model.l_max=$length \
+        data.batch_size=$batch data.micro_batch=$batch schedule.max_steps=200 schedule.warmup_steps=20 train.log_every=1 \
+        train.eval_every=0 train.checkpoint_every=0 train.long_conv=$kernels run.dir="runs/$run"
+      cp "runs/$run/metrics.jsonl" "$results/$run.metrics.jsonl"
+    done
   done
 }
 

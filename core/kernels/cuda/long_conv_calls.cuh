@@ -30,6 +30,10 @@ struct ApplyArgs {
   std::int64_t channels = 0;
   int length = 0;
 
+  /// Whether there is nothing to do after the filter: no skip, no factor, one output.
+  [[nodiscard]] bool is_plain() const {
+    return skip == nullptr && factor[0] == nullptr && out[1] == nullptr;
+  }
   /// Whether every row can be read and written 16 bytes at a time.
   [[nodiscard]] bool by_vectors() const {
     const auto fits = [](const void* p, std::int64_t stride) {

@@ -182,8 +182,8 @@ __global__ void __launch_bounds__(RingGroups<R>::kThreads, 1) ring_kernel(const 
     const RowOutputs<T> out(call, h, b, scale.unscale * filter_unscale);
 #pragma unroll
     for (int i = 0; i < kTasks; ++i) {
-      write_task<T, R, kAccess, kPlain>(outer, rings_address, member + i * kWarps, lane, place[i],
-                                        call.length, out);
+      write_task<T, R, kAccess, kPlain, 1>(outer, rings_address, member + i * kWarps, lane,
+                                           place[i], call.length, out);
     }
     if (last_of_channel && left > 1) filter_unscale = args.unscale[next_h];
     h = next_h;

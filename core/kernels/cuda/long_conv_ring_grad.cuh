@@ -71,7 +71,7 @@ __device__ inline Products products(Word w_re, Word w_im, Word v_re, Word v_im) 
   }
 }
 
-template <class T, int R, bool kGated, Access kAccess>
+template <class T, int R, bool kGated, Access kAccess, bool kPlain>
 __global__ void __launch_bounds__(256, 1) ring_backward_kernel(const BackwardArgs<T> args) {
   const int length = args.dv.length;
   using Shape = RingShape<R>;
@@ -215,8 +215,8 @@ __global__ void __launch_bounds__(256, 1) ring_backward_kernel(const BackwardArg
         const RowOutputs<T> out(call, static_cast<int>(h), static_cast<int>(b), scale);
 #pragma unroll
         for (int i = 0; i < kTasks; ++i) {
-          write_task<T, R, kAccess>(outer, shared_address(rings), member + i * kWarps, lane,
-                                    place[i], length, out);
+          write_task<T, R, kAccess, kPlain, 2>(outer, shared_address(rings), member + i * kWarps,
+                                               lane, place[i], length, out);
         }
       };
       if (wants_dv) write(args.dv, scale_w.unscale * filter_unscale, w_rings);
@@ -275,9 +275,9 @@ __global__ void __launch_bounds__(256, 1) ring_backward_kernel(const BackwardArg
   }
 }
 
-template <class T, int R, bool kGated, Access kAccess>
+template <class T, int R, bool kGated, Access kAccess, bool kPlain = false>
 void launch_ring_backward(const BackwardArgs<T>& args, cudaStream_t stream) {
-  const auto kernel = ring_backward_kernel<T, R, kGated, kAccess>;
+  const auto kernel = ring_backward_kernel<T, R, kGated, kAccess, kPlain>;
   constexpr int kBytes = BackwardShape<T, R, kGated>::kBytes;
   LONGCONV_CUDA_CHECK(
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes));
@@ -294,6 +294,8 @@ void backward_ring(const BackwardArgs<T>& args, cudaStream_t stream) {
   if (!args.dv.by_vectors() || !args.dgate.by_vectors()) {
     gated ? launch_ring_backward<T, R, true, Access::scalar>(args, stream)
           : launch_ring_backward<T, R, false, Access::scalar>(args, stream);
+  } else if (!gated && args.dv.is_plain() && args.dgate.is_plain()) {
+    launch_ring_backward<T, R, false, Access::vectors, true>(args, stream);
   } else {
     gated ? launch_ring_backward<T, R, true, Access::vectors>(args, stream)
           : launch_ring_backward<T, R, false, Access::vectors>(args, stream);

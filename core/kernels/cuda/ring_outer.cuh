@@ -407,8 +407,8 @@ __device__ inline void multiply_eight(float (&value)[8], const uint4& x) {
   }
 }
 
-/// What a call's outputs need of kCount of a task's vectors, from vector `first` on: loaded together, so
-/// that one latency is waited for and not one a vector.
+/// What a call's outputs need of kCount of a task's vectors, from vector `first` on: loaded
+/// together, so that one latency is waited for and not one a vector.
 template <class T, int R, Access kAccess, int kCount>
 struct OutputInputs {
   uint4 a[kCount];
@@ -430,7 +430,8 @@ struct OutputInputs {
     if (row.factor[1] != nullptr) all(factor[1], row.factor[1]);
   }
   /// Vector i of those loaded, from the unscaled values of its task.
-  __device__ void write(int i, const RowOutputs<T>& row, int t, int length, float (&value)[8]) const {
+  __device__ void write(int i, const RowOutputs<T>& row, int t, int length,
+                        float (&value)[8]) const {
     if (row.skips) {
       // The skip stays out of the 16-bit transform: it is added here, in float.
       float x[8];
@@ -453,17 +454,16 @@ struct OutputInputs {
   }
 };
 
-/// The rings' columns of one task through the inverse outer stage and out; kPlain: out[0] alone,
-/// without skip or factor.
-template <class T, int R, Access kAccess, bool kPlain = false>
-__device__ inline void write_task(const OuterMatrices<R>& matrices, std::uint32_t rings,
-                                  int task, int lane, const TaskPlace<R>& place, int length,
+/// The rings' columns of one task through the inverse outer stage and out. kPlain: out[0] alone,
+/// without skip or factor; else kAtOnce vectors' gates and skip are loaded together, the first of
+/// them before the stage: worth it where few warps hide the latency, and registers abound.
+template <class T, int R, Access kAccess, bool kPlain, int kAtOnce>
+__device__ inline void write_task(const OuterMatrices<R>& matrices, std::uint32_t rings, int task,
+                                  int lane, const TaskPlace<R>& place, int length,
                                   const RowOutputs<T>& row) {
   constexpr int kVectors = RingShape<R>::kVectors;
-  constexpr int kAtOnce = 2;  // as registers allow
-  fence();  // the next task begins when this one is out, for the same reason
   OutputInputs<T, R, kAccess, kAtOnce> inputs;
-  if constexpr (!kPlain) inputs.load(row, place, 0, length);
+  if constexpr (!kPlain && kAtOnce > 1) inputs.load(row, place, 0, length);
   float value[kVectors][8];
   outer_inverse<R>(matrices, rings, task, lane, value);
 #pragma unroll
@@ -474,7 +474,7 @@ __device__ inline void write_task(const OuterMatrices<R>& matrices, std::uint32_
     if constexpr (kPlain) {
       store_eight<T, kAccess>(row.out[0], t, length, value[v]);
     } else {
-      if (v > 0 && v % kAtOnce == 0) inputs.load(row, place, v, length);
+      if (v % kAtOnce == 0 && (v > 0 || kAtOnce == 1)) inputs.load(row, place, v, length);
       inputs.write(v % kAtOnce, row, t, length, value[v]);
     }
   }
