@@ -195,6 +195,7 @@ template <class T, int R, bool kGated, Access kAccess, bool kPlain = false>
 void launch_ring(const RingArgs<T>& args, cudaStream_t stream) {
   const auto kernel = ring_kernel<T, R, kGated, kAccess, kPlain>;
   constexpr int kBytes = RingMemory<T, R, kGated>::kBytes;
+  static_assert(kBytes <= kMostSharedBytes);
   LONGCONV_CUDA_CHECK(
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes));
   const std::int64_t rows = args.call.batch * args.call.channels;

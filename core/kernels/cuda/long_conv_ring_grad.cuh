@@ -279,6 +279,7 @@ template <class T, int R, bool kGated, Access kAccess, bool kPlain = false>
 void launch_ring_backward(const BackwardArgs<T>& args, cudaStream_t stream) {
   const auto kernel = ring_backward_kernel<T, R, kGated, kAccess, kPlain>;
   constexpr int kBytes = BackwardShape<T, R, kGated>::kBytes;
+  static_assert(kBytes <= kMostSharedBytes);
   LONGCONV_CUDA_CHECK(
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes));
   const dim3 grid(static_cast<unsigned>(args.dv.channels * RingShape<R>::kSubs),

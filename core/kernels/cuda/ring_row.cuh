@@ -239,6 +239,9 @@ __device__ inline void multiply_spectrum(const uint4* spectrum, Word flip, RingS
   }
 }
 
+/// Shared memory that a block may have on Hopper, less what the kernels declare statically.
+inline constexpr int kMostSharedBytes = 227 * 1024 - 256;
+
 /// Multiprocessors of the current device.
 inline int multiprocessors() {
   int device = 0;
