@@ -19,9 +19,9 @@ namespace {
 constexpr std::int64_t kDirectTapsF32 = 256;
 constexpr std::int64_t kDirectTapsF64 = 64;
 
-// Toeplitz products meet the ring transform between 512 and 1024 taps: bf16, B 64 H 768, one H100,
-// forward / backward in ms, 512 taps .086 / .196 against .148 / .36, 1024 .185 / .40 against
-// .131 / .34 (bench/results/2026-11-25_h100).
+// Toeplitz products meet the ring transform between 512 and 1,024 taps. bf16, B 64 H 768, forward /
+// backward in ms: 512 taps .081 / .193, and the ring takes a row of 512 as one of 1,024, .152 / .311
+// (bench/results/2026-11-25_h100); 1,024 taps .188 / .487 (2026-11-24_h200).
 [[maybe_unused]] constexpr std::int64_t kToeplitzTaps = 512;
 
 [[maybe_unused]] constexpr bool kOnlyCausal = true;
