@@ -12,6 +12,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <atomic>
+#include <functional>
 #include <vector>
 
 namespace longconv::ops {
@@ -138,16 +139,30 @@ at::Tensor bytes_on(const at::Tensor& like, std::int64_t count) {
   return at::empty({count}, like.options().dtype(at::kByte));
 }
 
-/// `spectrum` is made here for variants that read one; it is theirs alone.
-at::Tensor kernel_forward(const kernels::LongConvVariant& variant, const Problem& problem,
+/// The kept spectrum, or one made now. torch_fft's holds the skip too.
+at::Tensor spectrum_for(const LongConvRow& row, const Problem& p, FilterSpectrum* kept,
+                        const std::function<at::Tensor()>& make) {
+  if (kept == nullptr) {
+    return make();
+  }
+  return kept->get({row.name, p.mode, p.length()},
+                   {p.k, p.k_reverse, row.variant == nullptr ? p.skip : at::Tensor()}, make);
+}
+
+/// `spectrum` is found or made here for variants that read one; it is theirs alone.
+at::Tensor kernel_forward(const LongConvRow& row, const Problem& problem, FilterSpectrum* kept,
                           at::Tensor& spectrum) {
+  const kernels::LongConvVariant& variant = *row.variant;
   const Problem p = with_kernel_layout(problem);
   at::Tensor y = at::empty({p.u.size(0), p.k.size(0), p.u.size(1), p.u.size(2)}, p.u.options());
   kernels::LongConvArgs args = to_args(p);
   args.y = writable(y);
   if (variant.make_spectrum != nullptr) {
-    spectrum = bytes_on(p.u, variant.spectrum_bytes(args));
-    variant.make_spectrum(args, writable(spectrum), stream_of(p.u));
+    spectrum = spectrum_for(row, problem, kept, [&] {
+      at::Tensor made = bytes_on(p.u, variant.spectrum_bytes(args));
+      variant.make_spectrum(args, writable(made), stream_of(p.u));
+      return made;
+    });
     args.spectrum = pointer(spectrum);
   }
   variant.forward(args, stream_of(p.u));
@@ -200,14 +215,14 @@ class LongConvFunction : public torch::autograd::Function<LongConvFunction> {
                             const std::optional<at::Tensor>& skip,
                             const std::optional<at::Tensor>& gate_in,
                             const std::optional<at::Tensor>& gate_out, ConvMode mode,
-                            const LongConvRow* row) {
+                            const LongConvRow* row, FilterSpectrum* kept) {
     const Problem p = to_problem({u, k, k_reverse, skip, gate_in, gate_out}, mode);
     at::Tensor spectrum;
     at::Tensor y;
     if (row->variant != nullptr) {
-      y = kernel_forward(*row->variant, p, spectrum);
+      y = kernel_forward(*row, p, kept, spectrum);
     } else {
-      spectrum = fft::filter_spectrum(p);
+      spectrum = spectrum_for(*row, p, kept, [&] { return fft::filter_spectrum(p); });
       y = fft::forward(p, spectrum);
     }
     ctx->save_for_backward({u, k, value_or_undefined(k_reverse), value_or_undefined(skip),
@@ -253,7 +268,8 @@ class LongConvFunction : public torch::autograd::Function<LongConvFunction> {
       return t.defined() && one_filter ? t.squeeze(0) : t;
     };
     return {d.u,       lowered(d.k), lowered(d.k_reverse), lowered(d.skip),
-            d.gate_in, d.gate_out,   at::Tensor(),         at::Tensor()};
+            d.gate_in, d.gate_out,   at::Tensor(),         at::Tensor(),
+            at::Tensor()};
   }
 };
 
@@ -269,7 +285,7 @@ at::Tensor run(const LongConvRow& row, const LongConvInputs& in, ConvMode mode) 
   const NoAutocast no_autocast;
   const c10::DeviceGuard device(in.u.device());
   return LongConvFunction::apply(in.u, in.k, in.k_reverse, in.skip, in.gate_in, in.gate_out, mode,
-                                 &row);
+                                 &row, in.spectrum.get());
 }
 
 kernels::LongConvShape shape_of(const LongConvInputs& in, ConvMode mode) {

@@ -12,9 +12,11 @@
 #pragma once
 
 #include "core/kernels/long_conv.h"
+#include "core/ops/filter_spectrum.h"
 
 #include <ATen/core/Tensor.h>
 
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -29,6 +31,8 @@ struct LongConvInputs {
   std::optional<at::Tensor> skip;       ///< (H) or (C, H), dtype of k
   std::optional<at::Tensor> gate_in;    ///< (B, H, L), dtype of u
   std::optional<at::Tensor> gate_out;   ///< (B, H, L), dtype of u
+  /// Where the filter's spectrum is kept for further calls; none: every call makes its own.
+  std::shared_ptr<FilterSpectrum> spectrum = nullptr;
 };
 
 /// y: (B, H, L), or (B, C, H, L) when k has three dimensions, in u's dtype. Differentiable (twice)

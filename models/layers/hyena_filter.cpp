@@ -69,7 +69,20 @@ HyenaFilter::HyenaFilter(const FilterConfig& config, std::int64_t channels, std:
                                        config.slow_decay_pct(), config.target(), options));
 }
 
-std::vector<at::Tensor> HyenaFilter::filters(std::int64_t length) const {
+std::vector<LongFilter> HyenaFilter::filters(std::int64_t length) {
+  return store_.get(length, inputs(), [&] { return evaluate(length); });
+}
+
+std::vector<at::Tensor> HyenaFilter::inputs() const {
+  std::vector<at::Tensor> all = {z_, t_, deltas_, mlp_->freq};
+  for (const auto& linear : mlp_->linears) {
+    all.push_back(linear->weight);
+    all.push_back(linear->bias);  // undefined for the last
+  }
+  return all;
+}
+
+std::vector<at::Tensor> HyenaFilter::evaluate(std::int64_t length) const {
   ops::ImplicitFilterInputs inputs;
   inputs.z = z_;
   inputs.t = t_;

@@ -14,6 +14,7 @@
 #include "models/config.h"
 #include "models/layers/aliases.h"
 #include "models/layers/basic.h"
+#include "models/layers/filter_store.h"
 
 #include <vector>
 
@@ -29,21 +30,28 @@ class FilterMlp : public torch::nn::Module, public HasAliases {
   at::Tensor freq;                               ///< (1, F)
 };
 
-class HyenaFilter : public torch::nn::Module {
+class HyenaFilter : public torch::nn::Module, public HasFilterStore {
  public:
   /// `count` filters (order - 1) for each of `channels` channels. Throws ConfigError at the key.
   HyenaFilter(const FilterConfig& config, std::int64_t channels, std::int64_t count,
               std::int64_t l_max, const at::TensorOptions& options);
 
-  /// Filters for the first `length` <= l_max steps: `count` tensors (D, length) in application
-  /// order, in the parameters' dtype whatever autocast says.
-  [[nodiscard]] std::vector<at::Tensor> filters(std::int64_t length) const;
+  /// Filters for the first `length` <= l_max steps: `count` of them (D, length) in application
+  /// order, in the parameters' dtype whatever autocast says. Made anew only if filter_store() has
+  /// none that still hold.
+  [[nodiscard]] std::vector<LongFilter> filters(std::int64_t length);
   /// The skip weights, `count` tensors (D).
   [[nodiscard]] std::vector<at::Tensor> skips() const;
+
+  FilterStore& filter_store() override { return store_; }
 
   at::Tensor bias;  ///< (D count), starts N(0, 1)
 
  private:
+  /// What filters() makes: the network over the features' first `length` rows.
+  [[nodiscard]] std::vector<at::Tensor> evaluate(std::int64_t length) const;
+  /// Every tensor that evaluate() reads.
+  [[nodiscard]] std::vector<at::Tensor> inputs() const;
   /// (..., D count) in the configured channel layout (1.4) -> `count` views (..., D).
   [[nodiscard]] std::vector<at::Tensor> split_by_order(const at::Tensor& x) const;
 
@@ -56,6 +64,7 @@ class HyenaFilter : public torch::nn::Module {
   at::Tensor z_;       ///< (1, l_max, E)
   at::Tensor t_;       ///< (1, l_max, 1)
   at::Tensor deltas_;  ///< (1, 1, D count)
+  FilterStore store_;
 };
 
 }  // namespace longconv::models

@@ -37,7 +37,7 @@ at::Tensor HyenaOperator::forward(const at::Tensor& u) {
   // which every later step reads along time. split, not narrow: its backward is one concatenation.
   const at::Tensor p = short_filter_->forward(in_proj_->forward(u).transpose(1, 2));
   const std::vector<at::Tensor> parts = at::split(p, channels_, /*dim=*/1);
-  const std::vector<at::Tensor> filters = filter_fn_->filters(u.size(1));
+  const std::vector<LongFilter> filters = filter_fn_->filters(u.size(1));
   const std::vector<at::Tensor> skips = filter_fn_->skips();
 
   at::Tensor v = parts.back();
@@ -45,7 +45,8 @@ at::Tensor HyenaOperator::forward(const at::Tensor& u) {
   for (std::size_t o = 0; o <= last; ++o) {
     ops::LongConvInputs inputs;
     inputs.u = v;
-    inputs.k = filters[o];
+    inputs.k = filters[o].k;
+    inputs.spectrum = filters[o].spectrum;
     inputs.skip = skips[o];
     inputs.gate_in = parts[filters.size() - o];  // x_{N-1-o}
     if (o == last) inputs.gate_out = parts[0];

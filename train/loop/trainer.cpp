@@ -2,6 +2,7 @@
 
 #include "core/base/log.h"
 #include "core/runtime/device.h"
+#include "models/layers/filter_store.h"
 #include "train/checkpoint/folder.h"
 #include "train/loop/locked_run.h"
 #include "train/loop/parts.h"
@@ -19,6 +20,7 @@
 #include <torch/version.h>
 
 #include <new>
+#include <optional>
 
 namespace longconv::train {
 namespace fs = std::filesystem;
@@ -40,11 +42,15 @@ at::Tensor accumulate_gradient(Parts& parts, const data::Batch& batch,
 }
 
 at::Tensor accumulate_gradients(Parts& parts, const std::string& precision) {
+  // One pass alone has nothing to share, and gives its filters' memory back as it goes.
+  std::optional<models::SharedFilters> filters;
+  if (parts.passes > 1) filters.emplace(*parts.model);
   at::Tensor sum;
   for (std::int64_t pass = 0; pass < parts.passes; ++pass) {
     const at::Tensor loss = accumulate_gradient(parts, parts.loader->next(), precision);
     sum = sum.defined() ? sum + loss : loss;
   }
+  if (filters) filters->backward();
   return sum;
 }
 

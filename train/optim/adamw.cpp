@@ -69,6 +69,9 @@ void AdamW::step(const std::function<double(double)>& rate) {
     at::_fused_adamw_(values, gradients, exp_avgs, exp_avg_sqs, /*max_exp_avg_sqs=*/{}, steps, lr,
                       options_.beta1, options_.beta2, weight_decay, options_.eps,
                       /*amsgrad=*/false, /*maximize=*/false);
+    // The fused call writes without counting (LibTorch 2.11). What is kept of the weights, such as
+    // filters and saved tensors, goes by their version.
+    for (const at::Tensor& value : values) value.unsafeGetTensorImpl()->bump_version();
   }
 }
 

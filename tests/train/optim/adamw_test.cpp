@@ -124,6 +124,15 @@ double by_hand(double p, const std::array<double, 3>& gradients, double lr0, dou
   return p;
 }
 
+TEST(AdamW, ItsStepCountsAsAWrite) {
+  at::Tensor weight = leaf({1.0, 2.0});
+  AdamW optimizer({{"weight", weight, /*lr=*/0.1, /*weight_decay=*/0.0}}, {});
+  weight.mutable_grad() = torch::ones({2}, at::kDouble);
+  const std::int64_t before = weight._version();
+  optimizer.step([](double peak) { return peak; });
+  EXPECT_GT(weight._version(), before) << "kept filters would not notice";
+}
+
 TEST(AdamW, FollowsItsFormulaInBothDecayConventions) {
   constexpr std::array<double, 3> kGradients = {0.3, -0.2, 0.7};
   for (const DecayKind kind : {DecayKind::adamw, DecayKind::decoupled_adamw}) {
