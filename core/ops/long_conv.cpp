@@ -267,9 +267,8 @@ class LongConvFunction : public torch::autograd::Function<LongConvFunction> {
     const auto lowered = [&](const at::Tensor& t) {
       return t.defined() && one_filter ? t.squeeze(0) : t;
     };
-    return {d.u,       lowered(d.k), lowered(d.k_reverse), lowered(d.skip),
-            d.gate_in, d.gate_out,   at::Tensor(),         at::Tensor(),
-            at::Tensor()};
+    return {d.u,        lowered(d.k), lowered(d.k_reverse), lowered(d.skip), d.gate_in,
+            d.gate_out, at::Tensor(), at::Tensor(),         at::Tensor()};
   }
 };
 

@@ -2,14 +2,10 @@
 #include "core/ops/short_conv.h"
 
 #include "core/base/check.h"
+#include "core/ops/short_conv_torch.h"
 #include "core/ops/tensor_access.h"
 
-#include <ATen/ops/add.h>
-#include <ATen/ops/constant_pad_nd.h>
-#include <ATen/ops/conv1d.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/mul.h>
-#include <ATen/ops/stack.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -63,13 +59,8 @@ kernels::ShortConvArgs to_args(const at::Tensor& u, const at::Tensor& w, const a
   return a;
 }
 
-struct Gradients {
-  at::Tensor u, w, bias;
-};
-
-struct Wanted {
-  bool u = true, w = true, bias = true;
-};
+using Gradients = ShortConvGradients;
+using Wanted = ShortConvWanted;
 
 at::Tensor kernel_forward(const kernels::ShortConvVariant& variant, const at::Tensor& u_any,
                           const at::Tensor& w_any, const at::Tensor& bias_any) {
@@ -118,45 +109,6 @@ Gradients kernel_backward(const kernels::ShortConvVariant& variant, const at::Te
   return d;
 }
 
-at::Tensor torch_forward(const at::Tensor& u, const at::Tensor& w, const at::Tensor& bias) {
-  const at::ScalarType wide = wide_type(u);
-  const std::int64_t taps = w.size(1);
-  const at::Tensor padded = at::constant_pad_nd(u.to(wide), {taps - 1, 0});
-  return at::conv1d(padded, w.unsqueeze(1), bias, 1, at::IntArrayRef{0}, 1, u.size(1))
-      .to(u.options(), false, false, at::MemoryFormat::Contiguous);
-}
-
-/// Plain shifts and products, each known to autograd, so that it can be differentiated again.
-Gradients torch_backward(const at::Tensor& u, const at::Tensor& w, const at::Tensor& bias,
-                         const at::Tensor& dy, const Wanted& wanted) {
-  const at::ScalarType wide = wide_type(u);
-  const std::int64_t taps = w.size(1);
-  const std::int64_t length = u.size(2);
-  const at::Tensor g = dy.to(wide);
-  Gradients d;
-  if (wanted.u) {
-    const at::Tensor ahead = at::constant_pad_nd(g, {0, taps - 1});
-    at::Tensor sum;
-    for (std::int64_t j = 0; j < taps; ++j) {
-      const at::Tensor term = at::mul(ahead.narrow(2, taps - 1 - j, length), w.narrow(1, j, 1));
-      sum = sum.defined() ? at::add(sum, term) : term;
-    }
-    d.u = sum.to(u.scalar_type());
-  }
-  if (wanted.w) {
-    const at::Tensor past = at::constant_pad_nd(u.to(wide), {taps - 1, 0});
-    std::vector<at::Tensor> columns;
-    for (std::int64_t j = 0; j < taps; ++j) {
-      columns.push_back(at::mul(g, past.narrow(2, j, length)).sum(at::IntArrayRef{0, 2}));
-    }
-    d.w = at::stack(columns, 1);
-  }
-  if (wanted.bias && bias.defined()) {
-    d.bias = g.sum(at::IntArrayRef{0, 2});
-  }
-  return d;
-}
-
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
@@ -168,7 +120,7 @@ class ShortConvFunction : public torch::autograd::Function<ShortConvFunction> {
     ctx->save_for_backward({u, w, bias_tensor});
     ctx->saved_data["row"] = static_cast<std::int64_t>(row - short_conv_rows().data());
     return row->variant != nullptr ? kernel_forward(*row->variant, u, w, bias_tensor)
-                                   : torch_forward(u, w, bias_tensor);
+                                   : torch_short_conv(u, w, bias_tensor);
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
@@ -185,7 +137,7 @@ class ShortConvFunction : public torch::autograd::Function<ShortConvFunction> {
     Gradients d =
         use_kernel
             ? kernel_backward(*row.variant, saved[0], saved[1], saved[2], grad_outputs[0], wanted)
-            : torch_backward(saved[0], saved[1], saved[2], grad_outputs[0], wanted);
+            : torch_short_conv_backward(saved[0], saved[1], saved[2], grad_outputs[0], wanted);
     return {d.u, d.w, d.bias, at::Tensor()};
   }
 };

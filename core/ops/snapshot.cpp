@@ -17,8 +17,8 @@ std::atomic<std::uint64_t> announced_writes{0};
 
 /// The first tensor that is there; undefined if none is.
 at::Tensor first_of(const std::vector<at::Tensor>& tensors) {
-  const auto found = std::find_if(tensors.begin(), tensors.end(),
-                                  [](const at::Tensor& t) { return t.defined(); });
+  const auto found =
+      std::find_if(tensors.begin(), tensors.end(), [](const at::Tensor& t) { return t.defined(); });
   return found == tensors.end() ? at::Tensor() : *found;
 }
 
@@ -60,9 +60,9 @@ bool Snapshot::holds(const std::vector<at::Tensor>& tensors) const {
     if (!t.defined() || !entry.alias.defined()) {
       return t.defined() == entry.alias.defined();
     }
-    return !t.is_inference() && t.const_data_ptr() == entry.data &&
-           t._version() == entry.version && t.sizes() == entry.alias.sizes() &&
-           t.strides() == entry.alias.strides() && t.scalar_type() == entry.alias.scalar_type();
+    return !t.is_inference() && t.const_data_ptr() == entry.data && t._version() == entry.version &&
+           t.sizes() == entry.alias.sizes() && t.strides() == entry.alias.strides() &&
+           t.scalar_type() == entry.alias.scalar_type();
   };
   if (!std::equal(entries_.begin(), entries_.end(), tensors.begin(), same)) {
     return false;

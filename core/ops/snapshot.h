@@ -3,8 +3,8 @@
 //
 // LibTorch counts writes: every in-place operation, whatever the route (an optimiser, copy_, a
 // load), raises the tensor's version, and set_data moves it to other memory. Writes that LibTorch
-// does not see, such as the replay of a CUDA graph or a kernel given a raw pointer, are announced by
-// who makes them.
+// does not see, such as the replay of a CUDA graph or a kernel given a raw pointer, are announced
+// by who makes them.
 #pragma once
 
 #include "core/base/dtype.h"
@@ -27,8 +27,8 @@ class Snapshot {
   Snapshot() = default;
   /// Of these tensors now; undefined ones count as absent. Keeps their memory alive, so that an
   /// address cannot come to mean another tensor. Holds for nothing if one of them is an inference
-  /// tensor (they count no writes) or their stream is being captured into a CUDA graph, whose memory
-  /// is the graph's own.
+  /// tensor (they count no writes) or their stream is being captured into a CUDA graph, whose
+  /// memory is the graph's own.
   explicit Snapshot(const std::vector<at::Tensor>& tensors);
 
   /// Whether `tensors` are those of the snapshot, unwritten since, and used on the same stream.

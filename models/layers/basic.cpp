@@ -1,7 +1,5 @@
 #include "models/layers/basic.h"
 
-#include "core/ops/short_conv.h"
-
 #include <ATen/autocast_mode.h>
 #include <ATen/ops/dropout.h>
 #include <ATen/ops/embedding.h>
@@ -74,8 +72,8 @@ ShortConv::ShortConv(std::int64_t channels, std::int64_t taps, const at::TensorO
   bias = register_parameter("bias", uniform_by_fan_in({channels}, taps, options));
 }
 
-at::Tensor ShortConv::forward(const at::Tensor& u) const {
-  return ops::short_conv(u, weight.squeeze(1), bias);
+ops::GatedParts ShortConv::forward(const at::Tensor& p, std::int64_t order) const {
+  return ops::short_conv_gate(p, weight.squeeze(1), bias, order);
 }
 
 at::Tensor drop(const at::Tensor& x, double share, bool training) {

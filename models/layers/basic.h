@@ -7,6 +7,8 @@
 // different.
 #pragma once
 
+#include "core/ops/short_conv_gate.h"
+
 #include <ATen/core/Tensor.h>
 #include <c10/core/TensorOptions.h>
 #include <torch/nn/module.h>
@@ -62,11 +64,13 @@ class Mlp : public torch::nn::Module {
   std::shared_ptr<Linear> fc2;  ///< inner -> D
 };
 
-/// Depthwise causal convolution with bias over (B, C, L); last tap = present step.
+/// Depthwise causal convolution with bias of Hyena's projection, its split and its first gate; last
+/// tap = present step.
 class ShortConv : public torch::nn::Module {
  public:
   ShortConv(std::int64_t channels, std::int64_t taps, const at::TensorOptions& options);
-  at::Tensor forward(const at::Tensor& u) const;
+  /// p (B, L, C), C = (order + 1) D -> x_0, .., x_{N-2} and x_{N-1} v, time last.
+  ops::GatedParts forward(const at::Tensor& p, std::int64_t order) const;
 
   at::Tensor weight;  ///< (C, 1, K), the shape of a depthwise Conv1d
   at::Tensor bias;    ///< (C)

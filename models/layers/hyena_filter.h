@@ -43,6 +43,7 @@ class HyenaFilter : public torch::nn::Module, public HasFilterStore {
   /// The skip weights, `count` tensors (D).
   [[nodiscard]] std::vector<at::Tensor> skips() const;
 
+  [[nodiscard]] std::int64_t count() const { return count_; }
   FilterStore& filter_store() override { return store_; }
 
   at::Tensor bias;  ///< (D count), starts N(0, 1)

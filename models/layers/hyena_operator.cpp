@@ -2,6 +2,8 @@
 
 #include "core/base/check.h"
 #include "core/ops/long_conv.h"
+#include "core/ops/short_conv_gate.h"
+#include "core/ops/transposed_linear.h"
 
 #include <ATen/ops/split.h>
 
@@ -33,14 +35,18 @@ at::Tensor HyenaOperator::forward(const at::Tensor& u) {
                  "hyena operator: u has {} positions, but the filters were built for l_max = {}; "
                  "shorten the input or build with a larger l_max",
                  u.size(1), l_max_);
-  // The short convolution reads the product's (B, L, C) as a transposed view and writes (B, C, L),
-  // which every later step reads along time. split, not narrow: its backward is one concatenation.
-  const at::Tensor p = short_filter_->forward(in_proj_->forward(u).transpose(1, 2));
-  const std::vector<at::Tensor> parts = at::split(p, channels_, /*dim=*/1);
+  // One pass reads the product's (B, L, C) and writes (B, C, L), which every later step reads along
+  // time: short convolution, split, and the first gate, x_{N-1} v.
+  const ops::GatedParts parts =
+      short_filter_->forward(in_proj_->forward(u), filter_fn_->count() + 1);
   const std::vector<LongFilter> filters = filter_fn_->filters(u.size(1));
   const std::vector<at::Tensor> skips = filter_fn_->skips();
+  // x_0, .., x_{N-2}. split, not narrow: its backward is one concatenation, and none for one gate.
+  const std::vector<at::Tensor> gates = filters.size() == 1
+                                            ? std::vector<at::Tensor>{parts.gates}
+                                            : at::split(parts.gates, channels_, /*dim=*/1);
 
-  at::Tensor v = parts.back();
+  at::Tensor v = parts.product;
   const std::size_t last = filters.size() - 1;
   for (std::size_t o = 0; o <= last; ++o) {
     ops::LongConvInputs inputs;
@@ -48,12 +54,11 @@ at::Tensor HyenaOperator::forward(const at::Tensor& u) {
     inputs.k = filters[o].k;
     inputs.spectrum = filters[o].spectrum;
     inputs.skip = skips[o];
-    inputs.gate_in = parts[filters.size() - o];  // x_{N-1-o}
-    if (o == last) inputs.gate_out = parts[0];
+    if (o > 0) inputs.gate_in = gates[last + 1 - o];  // x_{N-1-o}
+    if (o == last) inputs.gate_out = gates[0];
     v = ops::long_conv(inputs, ops::ConvMode::causal);
   }
-  // One transposing copy, so that the product runs as a plain GEMM with the bias in its epilogue.
-  return out_proj_->forward(v.transpose(1, 2).contiguous());
+  return ops::transposed_linear(v, out_proj_->weight, out_proj_->bias);
 }
 
 }  // namespace longconv::models

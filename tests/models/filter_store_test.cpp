@@ -37,9 +37,7 @@ constexpr std::int64_t kSinesPerFilter = 3;  // the activations of a network of 
 /// Counts the sines that run: only the filters' networks have any.
 class SineCounter {
  public:
-  SineCounter() : handle_(at::addGlobalCallback(at::RecordFunctionCallback(&count))) {
-    sines_ = 0;
-  }
+  SineCounter() : handle_(at::addGlobalCallback(at::RecordFunctionCallback(&count))) { sines_ = 0; }
   ~SineCounter() { at::removeCallback(handle_); }
   SineCounter(const SineCounter&) = delete;
   SineCounter& operator=(const SineCounter&) = delete;
@@ -219,7 +217,8 @@ TEST_P(FilterStore, EvaluationKeepsFiltersWhileNothingChanges) {
   {
     const at::AutoGradMode grad(true);
     model->logits(batch);
-    EXPECT_EQ(SineCounter::networks(), 2 * kLayers) << "plain autograd takes nothing from the store";
+    EXPECT_EQ(SineCounter::networks(), 2 * kLayers)
+        << "plain autograd takes nothing from the store";
   }
 }
 

@@ -88,8 +88,8 @@ TEST_P(KeptSpectrum, IsMadeAnewForWhateverItDependsOn) {
   expect_anew("another tensor after the first is gone");
   in.u = in.u.narrow(2, 0, 50).contiguous();
   expect_anew("another length");
-  if (GetParam().row->takes({testing::test_device(), GetParam().dtype, 50, 50, 1,
-                             ConvMode::circular})) {
+  if (GetParam().row->takes(
+          {testing::test_device(), GetParam().dtype, 50, 50, 1, ConvMode::circular})) {
     in.k = in.k.narrow(1, 0, 50).contiguous();
     expect_anew("another filter");
     expect_anew("another mode", ConvMode::circular);

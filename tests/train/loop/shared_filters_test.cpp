@@ -20,9 +20,9 @@ struct Running {
   at::Tensor ids;
 
   Running() {
-    const std::vector<std::string> overrides = {
-        "train.accumulate=2", "train.precision=float64", "model.embed_dropout=0.0",
-        "model.resid_dropout=0.0"};
+    const std::vector<std::string> overrides = {"train.accumulate=2", "train.precision=float64",
+                                                "model.embed_dropout=0.0",
+                                                "model.resid_dropout=0.0"};
     runs.train("a", overrides);
     config::load(config, runs.config().string());
     for (const std::string& text : overrides) config::apply_override(config, text);
