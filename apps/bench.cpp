@@ -1,8 +1,10 @@
-// longconv bench: the long convolution's rows at any shapes, or a model's whole steps.
+// longconv bench: the long convolution's rows at any shapes, what stands around it, or a model's
+// whole steps.
 #include "apps/bench_model.h"
 #include "apps/commands.h"
 #include "apps/print_facts.h"
 #include "bench/core/long_conv_bench.h"
+#include "bench/core/short_conv_bench.h"
 #include "core/base/check.h"
 #include "core/base/log.h"
 #include "core/runtime/device.h"
@@ -81,10 +83,43 @@ ExitCode bench_conv(const BenchOptions& options) {
   return ExitCode::ok;
 }
 
+ExitCode bench_short(const BenchOptions& options) {
+  bench::ShortConvBenchOptions how;
+  how.device = runtime::choose_device(options.device);
+  if (!options.lengths.empty()) how.lengths = options.lengths;
+  how.batch = options.batch;
+  how.channels = options.channels;
+  how.taps = options.taps;
+  how.dtype = scalar_type(options.dtype);
+  how.repeats = options.repeats;
+  log::info("timing the short convolution on {}: {} sequences, {} channels, {} taps, {}",
+            how.device.str(), how.batch, how.channels, how.taps, options.dtype);
+  const std::vector<bench::ShortConvTiming> timings = bench::bench_short_conv(how);
+  ordered_json result{{"device", how.device.str()}, {"batch", how.batch},
+                      {"channels", how.channels},   {"taps", how.taps},
+                      {"dtype", options.dtype},     {"repeats", how.repeats}};
+  if (!timings.empty()) result["copy_gbps"] = timings.front().copy_gbps;
+  result["timings"] = ordered_json::array();
+  for (const bench::ShortConvTiming& t : timings) {
+    result["timings"].push_back({{"length", t.length},
+                                 {"op", t.op},
+                                 {"row", t.row},
+                                 {"forward_ms", t.forward_ms},
+                                 {"forward_floor_ms", t.forward_floor_ms},
+                                 {"forward_over_floor", t.forward_ms / t.forward_floor_ms},
+                                 {"backward_ms", t.backward_ms},
+                                 {"backward_floor_ms", t.backward_floor_ms},
+                                 {"backward_over_floor", t.backward_ms / t.backward_floor_ms}});
+  }
+  print_result(result.dump(2), options.json);
+  return ExitCode::ok;
+}
+
 }  // namespace
 
 ExitCode bench(const BenchOptions& options) {
-  return options.what == "conv" ? bench_conv(options) : bench_model(options);
+  if (options.what == "conv") return bench_conv(options);
+  return options.what == "short" ? bench_short(options) : bench_model(options);
 }
 
 }  // namespace longconv::apps

@@ -331,7 +331,7 @@ void add_doctor(CLI::App& program, Action& action) {
 }
 
 void add_bench(CLI::App& program, Action& action) {
-  CLI::App* app = command(program, "bench", "Measure the long convolution or whole training steps",
+  CLI::App* app = command(program, "bench", "Measure convolutions or whole training steps",
                           "Each has its own help: longconv bench conv --help");
   app->require_subcommand(1);
   auto options = std::make_shared<BenchOptions>();
@@ -364,6 +364,26 @@ void add_bench(CLI::App& program, Action& action) {
       ->excludes(dtype)
       ->excludes(gated);
 
+  CLI::App* around = command(*app, "short", "Time the short convolution and the projections",
+                             R"(Example:
+  longconv bench short --lengths 1024,4096 --batch 64 --channels 768 --dtype bf16 --json
+
+What stands around the long convolution in a Hyena operator, beside what moving its bytes takes: the
+short convolution of 3 x channels in both layouts, its pass fused with the first gate, and the output
+projection.)");
+  around->add_option("--lengths", options->lengths, "Sequence lengths, separated by commas")
+      ->type_name("L,...")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber);
+  around->add_option("--batch", options->batch, "Sequences")->check(CLI::PositiveNumber);
+  around->add_option("--channels", options->channels, "Channels of the long convolution")
+      ->check(CLI::PositiveNumber);
+  around->add_option("--taps", options->taps, "Taps of the short convolution")
+      ->check(CLI::Range(1, 8));
+  around->add_option("--dtype", options->dtype, "Of input and output")
+      ->type_name("DTYPE")
+      ->check(CLI::IsMember({"float64", "float32", "bf16", "fp16"}));
+
   CLI::App* model = command(*app, "model", "Time training steps of a configuration on random ids",
                             R"(Examples:
   longconv bench model configs/smoke/tiny.toml
@@ -376,7 +396,7 @@ model.vocab_size where the configuration leaves it to the tokenizer.)");
       ->required();
   add_overrides(model, options->overrides);
 
-  for (CLI::App* sub : {conv, model}) {
+  for (CLI::App* sub : {conv, around, model}) {
     sub->add_option("--device", options->device, "auto, cpu, cuda or cuda:N")->type_name("DEVICE");
     sub->add_option("--repeats", options->repeats, "Measurements")
         ->type_name("N")

@@ -58,7 +58,7 @@ struct DoctorOptions {
 ExitCode doctor(const DoctorOptions& options);
 
 struct BenchOptions {
-  std::string what;    ///< "conv" or "model"
+  std::string what;    ///< "conv", "short" or "model"
   std::string config;  ///< model: TOML file
   std::vector<std::string> overrides;
   std::vector<std::int64_t> lengths;
@@ -67,8 +67,9 @@ struct BenchOptions {
   std::string dtype = "bf16";
   std::string device = "auto";
   std::int64_t repeats = 20;
-  bool gated = false;  ///< conv: with both gates, as Hyena uses it
-  std::string preset;  ///< conv: "" or "paper", which sets all of the above but the device
+  std::int64_t taps = 3;  ///< short: of the short convolution
+  bool gated = false;     ///< conv: with both gates, as Hyena uses it
+  std::string preset;     ///< conv: "" or "paper", which sets all of the above but the device
   bool json = false;
 };
 ExitCode bench(const BenchOptions& options);

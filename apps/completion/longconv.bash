@@ -8,7 +8,7 @@ _longconv_subcommands() {
   case "$1" in
     "") echo "$_longconv_commands" ;;
     data) echo "prepare tokenizer generate inspect convert" ;;
-    bench) echo "conv model" ;;
+    bench) echo "conv short model" ;;
   esac
 }
 
@@ -29,6 +29,7 @@ _longconv_options() {
     "data convert") echo "--tokenizer --json $common" ;;
     inspect | doctor) echo "--json $common" ;;
     "bench conv") echo "--lengths --batch --channels --dtype --gated --preset --device --repeats --json $common" ;;
+    "bench short") echo "--lengths --batch --channels --taps --dtype --device --repeats --json $common" ;;
     "bench model") echo "--device --repeats --json $common" ;;
     report) echo "--out $common" ;;
     *) echo "$common" ;;
@@ -96,7 +97,7 @@ _longconv() {
   elif [[ "$command" == report ]]; then
     mapfile -t COMPREPLY < <(compgen -d -- "$cur")
     compopt -o filenames 2>/dev/null
-  elif [[ "$command" != doctor && "$command" != "bench conv" ]]; then
+  elif [[ "$command" != doctor && "$command" != "bench conv" && "$command" != "bench short" ]]; then
     mapfile -t COMPREPLY < <(compgen -f -- "$cur")
     compopt -o filenames 2>/dev/null
   fi

@@ -4,6 +4,7 @@
 #include "bench/timing.h"
 #include "core/ops/long_conv.h"
 #include "core/ops/short_conv.h"
+#include "core/ops/short_conv_gate.h"
 #include "core/runtime/device.h"
 
 #include <ATen/ops/ones_like.h>
@@ -122,6 +123,35 @@ void add_short_conv(Device kind, c10::Device device) {
   }
 }
 
+void add_short_conv_gate(Device kind, c10::Device device) {
+  constexpr std::int64_t kTaps = 3;
+  constexpr std::int64_t kOrder = 2;
+  for (const ops::ShortConvGateRow& row : ops::short_conv_gate_rows()) {
+    for (const Types& types : kTypes) {
+      for (const std::int64_t length : {1024, 8192}) {
+        if (!row.takes(kind, types.dtype)) {
+          continue;
+        }
+        const auto leaves = [=] {
+          const at::TensorOptions options = at::TensorOptions().device(device);
+          return std::vector<at::Tensor>{
+              at::randn({kBatch, length, 3 * kChannels}, options.dtype(types.signal))
+                  .requires_grad_(true),
+              at::randn({3 * kChannels, kTaps}, options.dtype(types.filter)).requires_grad_(true),
+              at::randn({3 * kChannels}, options.dtype(types.filter)).requires_grad_(true)};
+        };
+        const double signal = static_cast<double>(kBatch * kChannels * length) *
+                              static_cast<double>(size_of(types.dtype));
+        // The product's gradient alone: the gate's is made of zeros.
+        add(fmt::format("short_conv_gate/{}/{}/L{}", row.name, name(types.dtype), length), device,
+            5.0 * signal, 8.0 * signal, leaves, [&row](const std::vector<at::Tensor>& x) {
+              return ops::short_conv_gate_with(row, x[0], x[1], x[2], kOrder).product;
+            });
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace longconv::bench
 
@@ -135,6 +165,7 @@ int main(int argc, char** argv) {
   const longconv::Device kind = device.is_cuda() ? longconv::Device::cuda : longconv::Device::cpu;
   longconv::bench::add_long_conv(kind, device);
   longconv::bench::add_short_conv(kind, device);
+  longconv::bench::add_short_conv_gate(kind, device);
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

@@ -68,6 +68,7 @@ TEST(Completion, OffersExactlyTheOptionsOfEachHelp) {
                                                        {"data", "inspect"},
                                                        {"data", "convert"},
                                                        {"bench", "conv"},
+                                                       {"bench", "short"},
                                                        {"bench", "model"}};
   std::vector<std::vector<std::string>> helps = commands;
   for (std::vector<std::string>& help : helps) help.push_back("--help");

@@ -245,6 +245,14 @@ TEST(Path, BenchTimesSteps) {
       parse_result(run({"bench", "conv", "--lengths", "64,128", "--batch", "2", "--channels", "8",
                         "--dtype", "float32", "--device", "cpu", "--repeats", "3", "--json"}));
   EXPECT_FALSE(conv.empty());
+  const json around =
+      parse_result(run({"bench", "short", "--lengths", "64", "--batch", "2", "--channels", "8",
+                        "--dtype", "float32", "--device", "cpu", "--repeats", "3", "--json"}));
+  EXPECT_EQ(around.at("timings").size(), 8U) << "two rows of three operators, two projections";
+  for (const json& timing : around.at("timings")) {
+    EXPECT_GT(timing.at("forward_over_floor").get<double>(), 0.0) << timing;
+    EXPECT_GT(timing.at("backward_ms").get<double>(), 0.0) << timing;
+  }
 }
 
 }  // namespace
