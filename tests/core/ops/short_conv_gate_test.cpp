@@ -184,6 +184,7 @@ std::vector<Case> every_case() {
       for (const std::int64_t channels : {1, 31, 32, 33, 64, 65, 130}) {
         cases.push_back({&row, dtype, 3, channels, 2, 72, 3, true});
       }
+      cases.push_back({&row, dtype, 2, 8, 2, 2200, 8, true});
       for (const std::int64_t order : {1, 3, 4}) {
         cases.push_back({&row, dtype, 2, 20, order, 150, 3, true});
         cases.push_back({&row, dtype, 1, 7, order, 33, 4, false});

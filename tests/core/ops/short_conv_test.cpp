@@ -130,6 +130,9 @@ std::vector<Case> every_case() {
         for (const std::int64_t channels : {1, 63, 64, 65, 129}) {
           cases.push_back({&row, dtype, 3, channels, 70, 3, true, last});
         }
+        // Several blocks along a row, and batches beyond one block's.
+        cases.push_back({&row, dtype, 2, 2, 9003, 8, true, last});
+        cases.push_back({&row, dtype, 19, 2, 136, 4, true, last});
       }
     }
   }
