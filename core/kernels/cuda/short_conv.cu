@@ -41,7 +41,7 @@ tile::Call<T> to_tiles(const ShortConvArgs& a, const void* y) {
 template <class T>
 void forward(const ShortConvArgs& a, Stream stream) {
   if (channels_last(a)) {
-    return tile::forward(to_tiles<T>(a, a.y), a.batch, stream);
+    return tile::forward<false>(to_tiles<T>(a, a.y), a.batch, stream);
   }
   rows::Call<T> call = to_rows<T>(a);
   call.y = static_cast<T*>(a.y);
@@ -58,7 +58,7 @@ void backward(const ShortConvGradArgs& d, Stream stream) {
     tile::Call<T> call = to_tiles<T>(d.inputs, d.dy);
     call.dp = static_cast<T*>(d.du);
     call.partials = partials;
-    return tile::backward(call, d.inputs.batch, dw, dbias, stream);
+    return tile::backward<false>(call, d.inputs.batch, dw, dbias, stream);
   }
   rows::Call<T> call = to_rows<T>(d.inputs);
   call.dy = static_cast<const T*>(d.dy);

@@ -24,7 +24,7 @@ tile::Call<T> to_call(const ShortConvGateArgs& a, const void* gates, const void*
 
 template <class T>
 void forward(const ShortConvGateArgs& a, Stream stream) {
-  tile::forward(to_call<T>(a, a.gates, a.product), a.batch, stream);
+  tile::forward<true>(to_call<T>(a, a.gates, a.product), a.batch, stream);
 }
 
 template <class T>
@@ -35,7 +35,8 @@ void backward(const ShortConvGateGradArgs& d, Stream stream) {
   if (d.dw != nullptr || d.dbias != nullptr) {
     call.partials = static_cast<float*>(d.workspace);
   }
-  tile::backward(call, a.batch, static_cast<float*>(d.dw), static_cast<float*>(d.dbias), stream);
+  tile::backward<true>(call, a.batch, static_cast<float*>(d.dw), static_cast<float*>(d.dbias),
+                       stream);
 }
 
 }  // namespace

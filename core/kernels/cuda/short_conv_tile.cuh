@@ -258,16 +258,18 @@ __device__ inline void forward_tile(const Call<T>& a, const Place& place, uint4*
   store_rows(a, y + place.batch * place.count * a.length, tile, place.first, place.count, t0);
 }
 
-/// Block: one tile of channels and time steps. Its branches are the same for every thread.
-template <class T, int kTaps>
+/// Block: one tile of channels and time steps. Its branches are the same for every thread. Calls
+/// without a gate have a kernel of their own, which needs fewer registers.
+template <class T, int kTaps, bool kGates>
 __global__ void __launch_bounds__(kThreads) forward_kernel(const Call<T> a) {
   __shared__ uint4 tile[Tile<T, 0>::kSize];
   const Place place = place_of(a);
-  if (place.gated) {
-    forward_tile<T, kTaps, true>(a, place, tile);
-  } else {
-    forward_tile<T, kTaps, false>(a, place, tile);
+  if constexpr (kGates) {
+    if (place.gated) {
+      return forward_tile<T, kTaps, true>(a, place, tile);
+    }
   }
+  forward_tile<T, kTaps, false>(a, place, tile);
 }
 
 // ---- backward ----------------------------------------------------------------------------------
@@ -478,18 +480,25 @@ __device__ inline void backward_block(const Call<T>& a, const Place& place, uint
   }
 }
 
+/// Blocks that share a multiprocessor, backward: as many as registers allow without spilling (4
+/// gated taps spill up to 36 bytes, for twice the warps).
+template <int kTaps, bool kGates>
+constexpr int kBlocks = kGates ? (kTaps <= 4 ? 2 : 1) : (kTaps <= 3 ? 3 : 2);
+
 /// Block: kTilesPerBlock tiles, one after another, of one batch element and tile of channels.
-template <class T, int kTaps>
-__global__ void __launch_bounds__(kThreads, kTaps <= 4 ? 2 : 1) backward_kernel(const Call<T> a) {
+template <class T, int kTaps, bool kGates>
+__global__ void __launch_bounds__(kThreads, kBlocks<kTaps, kGates>)
+    backward_kernel(const Call<T> a) {
   constexpr int kSumChunks = Sums<T, kTaps>::kFloats / 4;
   constexpr int kTileChunks = Tile<T, kTaps - 1>::kSize;
   __shared__ uint4 tile[kSumChunks > kTileChunks ? kSumChunks : kTileChunks];
   const Place place = place_of(a);
-  if (place.gated) {
-    backward_block<T, kTaps, true>(a, place, tile);
-  } else {
-    backward_block<T, kTaps, false>(a, place, tile);
+  if constexpr (kGates) {
+    if (place.gated) {
+      return backward_block<T, kTaps, true>(a, place, tile);
+    }
   }
+  backward_block<T, kTaps, false>(a, place, tile);
 }
 
 // ---- launches ----------------------------------------------------------------------------------
@@ -515,21 +524,24 @@ inline long long backward_segments(long long length) {
   return ceil_div(length, static_cast<long long>(kTimes) * kTilesPerBlock);
 }
 
-template <class T>
+/// kGates: whether any channels are gated.
+template <bool kGates, class T>
 void forward(Call<T> a, long long batch, Stream stream) {
   complete(a, 1);
   const unsigned grid = short_conv_grid(batch * a.segments * a.channel_blocks);
-  with_kernel_taps(
-      a.taps, [&]<int kTaps>() { forward_kernel<T, kTaps><<<grid, kThreads, 0, stream>>>(a); });
+  with_kernel_taps(a.taps, [&]<int kTaps>() {
+    forward_kernel<T, kTaps, kGates><<<grid, kThreads, 0, stream>>>(a);
+  });
   LONGCONV_CUDA_CHECK(cudaGetLastError());
 }
 
-template <class T>
+template <bool kGates, class T>
 void backward(Call<T> a, long long batch, float* dw, float* dbias, Stream stream) {
   complete(a, kTilesPerBlock);
   const unsigned grid = short_conv_grid(batch * a.segments * a.channel_blocks);
-  with_kernel_taps(
-      a.taps, [&]<int kTaps>() { backward_kernel<T, kTaps><<<grid, kThreads, 0, stream>>>(a); });
+  with_kernel_taps(a.taps, [&]<int kTaps>() {
+    backward_kernel<T, kTaps, kGates><<<grid, kThreads, 0, stream>>>(a);
+  });
   LONGCONV_CUDA_CHECK(cudaGetLastError());
   if (a.partials != nullptr) {
     short_conv_reduce(a.partials, batch * a.segments, a.plain_channels + 2LL * a.gated_channels,
