@@ -95,8 +95,19 @@ void add_long_conv(Device kind, c10::Device device) {
   }
 }
 
-void add_short_conv(Device kind, c10::Device device) {
+/// A projection (B, L, 3 H), and taps and bias of its short convolution.
+std::vector<at::Tensor> projection_leaves(const Types& types, std::int64_t length,
+                                          c10::Device device) {
   constexpr std::int64_t kTaps = 3;
+  const at::TensorOptions options = at::TensorOptions().device(device);
+  const auto leaf = [&](at::IntArrayRef shape, at::ScalarType type) {
+    return at::randn(shape, options.dtype(type)).requires_grad_(true);
+  };
+  return {leaf({kBatch, length, 3 * kChannels}, types.signal),
+          leaf({3 * kChannels, kTaps}, types.filter), leaf({3 * kChannels}, types.filter)};
+}
+
+void add_short_conv(Device kind, c10::Device device) {
   for (const ops::ShortConvRow& row : ops::short_conv_rows()) {
     for (const Types& types : kTypes) {
       for (const std::int64_t length : {1024, 8192}) {
@@ -104,13 +115,9 @@ void add_short_conv(Device kind, c10::Device device) {
           continue;
         }
         const auto leaves = [=] {
-          const at::TensorOptions options = at::TensorOptions().device(device);
-          return std::vector<at::Tensor>{
-              at::randn({kBatch, length, 3 * kChannels}, options.dtype(types.signal))
-                  .transpose(1, 2)
-                  .requires_grad_(true),
-              at::randn({3 * kChannels, kTaps}, options.dtype(types.filter)).requires_grad_(true),
-              at::randn({3 * kChannels}, options.dtype(types.filter)).requires_grad_(true)};
+          std::vector<at::Tensor> x = projection_leaves(types, length, device);
+          x[0] = x[0].detach().transpose(1, 2).requires_grad_(true);
+          return x;
         };
         const double signal = static_cast<double>(kBatch * 3 * kChannels * length) *
                               static_cast<double>(size_of(types.dtype));
@@ -124,7 +131,6 @@ void add_short_conv(Device kind, c10::Device device) {
 }
 
 void add_short_conv_gate(Device kind, c10::Device device) {
-  constexpr std::int64_t kTaps = 3;
   constexpr std::int64_t kOrder = 2;
   for (const ops::ShortConvGateRow& row : ops::short_conv_gate_rows()) {
     for (const Types& types : kTypes) {
@@ -132,14 +138,7 @@ void add_short_conv_gate(Device kind, c10::Device device) {
         if (!row.takes(kind, types.dtype)) {
           continue;
         }
-        const auto leaves = [=] {
-          const at::TensorOptions options = at::TensorOptions().device(device);
-          return std::vector<at::Tensor>{
-              at::randn({kBatch, length, 3 * kChannels}, options.dtype(types.signal))
-                  .requires_grad_(true),
-              at::randn({3 * kChannels, kTaps}, options.dtype(types.filter)).requires_grad_(true),
-              at::randn({3 * kChannels}, options.dtype(types.filter)).requires_grad_(true)};
-        };
+        const auto leaves = [=] { return projection_leaves(types, length, device); };
         const double signal = static_cast<double>(kBatch * kChannels * length) *
                               static_cast<double>(size_of(types.dtype));
         // The product's gradient alone: the gate's is made of zeros.
