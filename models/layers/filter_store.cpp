@@ -66,12 +66,17 @@ void FilterStore::collect(std::vector<at::Tensor>& outputs, std::vector<at::Tens
 }
 
 SharedFilters::SharedFilters(torch::nn::Module& model) {
-  for (auto& module : model.modules(/*include_self=*/false)) {
-    auto* const owner = dynamic_cast<HasFilterStore*>(module.get());
-    if (owner == nullptr) continue;
-    owner->filter_store().share(true);
-    stores_.push_back(&owner->filter_store());
-    modules_.push_back(std::move(module));
+  try {
+    for (auto& module : model.modules(/*include_self=*/false)) {
+      auto* const owner = dynamic_cast<HasFilterStore*>(module.get());
+      if (owner == nullptr) continue;
+      owner->filter_store().share(true);
+      stores_.push_back(&owner->filter_store());
+      modules_.push_back(std::move(module));
+    }
+  } catch (...) {
+    for (FilterStore* store : stores_) store->share(false);
+    throw;
   }
 }
 

@@ -75,6 +75,7 @@ class HasFilterStore {
 /// store get their gradients from backward() alone. Not to be nested.
 class SharedFilters {
  public:
+  /// Throws std::logic_error if one of the model's filters is in such a scope already.
   explicit SharedFilters(torch::nn::Module& model);
   /// Forgets the filters, and gradients that backward() has not taken.
   ~SharedFilters();

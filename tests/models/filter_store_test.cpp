@@ -217,6 +217,13 @@ TEST_P(FilterStore, WhatIsNotCollectedIsForgotten) {
   }
   SharedFilters first(*model);
   EXPECT_THROW(SharedFilters second(*model), std::logic_error);
+  pass(*model, batch);
+  model->zero_grad();
+  first.backward();  // the one that was there goes on
+  EXPECT_TRUE(
+      model->named_parameters()["backbone.layers.0.mixer.filter_fn.implicit_filter.0.weight"]
+          .grad()
+          .defined());
 }
 
 TEST_P(FilterStore, EvaluationKeepsFiltersWhileNothingChanges) {
