@@ -75,8 +75,7 @@ void backward(const LongConvGradArgs& args, Stream stream) {
       args.dk != nullptr || args.dk_reverse != nullptr || args.dskip != nullptr;
   const bool wants_inputs =
       args.du != nullptr || args.dgate_in != nullptr || args.dgate_out != nullptr;
-  const bool at_once = wants_filter && plan::outer_for(in.length) <= 8;
-  if (wants_inputs && !at_once) backward_with<T>(args, applier<T>(in, stream));
+  if (wants_inputs && !wants_filter) backward_with<T>(args, applier<T>(in, stream));
   if (!wants_filter || in.channels == 0) return;
   void* const spectrum = const_cast<void*>(in.spectrum);
   BackwardArgs<T> call{};
@@ -84,11 +83,8 @@ void backward(const LongConvGradArgs& args, Stream stream) {
   call.dgate = output_gate_gradient_call<T>(args);
   call.spectrum = static_cast<const uint4*>(spectrum);
   call.unscale = ring_unscale(in, spectrum);
-  call.wants_lag0 = args.dskip != nullptr;
   call.out.splits = batch_splits(in);
   call.out.spectrum = static_cast<float2*>(args.workspace);
-  call.out.lag0 = reinterpret_cast<float*>(
-      call.out.spectrum + call.out.splits * in.channels * plan::kRing * plan::outer_for(in.length));
   with_outer(in.length, [&]<int R>() { backward_ring<T, R>(call, stream); });
   ring_filter_gradient(args, call.out, stream);
 }
@@ -99,7 +95,7 @@ std::int64_t ring_workspace_bytes(const LongConvGradArgs& args) {
   if (args.dk == nullptr && args.dk_reverse == nullptr && args.dskip == nullptr) return 0;
   const LongConvArgs& in = args.inputs;
   const std::int64_t points = std::int64_t{plan::kRing} * plan::outer_for(in.length);
-  return batch_splits(in) * in.channels * (points * 8 + 4);
+  return batch_splits(in) * in.channels * points * 8;
 }
 
 void ring_forward_bf16(const LongConvArgs& args, Stream stream) {

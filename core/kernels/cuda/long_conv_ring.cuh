@@ -43,12 +43,16 @@ struct RingArgs {
 template <class T, int R, bool kGated>
 struct RingMemory {
   using Groups = RingGroups<R>;
-  using Transform = RingTransform<R, R, true, false>;
-  using Stage = RowStage<T, R, kGated, Access::whole, Groups::kTasksPerWarp>;
+  using Transform = RingTransform<R, R>;
+  template <Access kAccess>
+  using StageOf = RowStage<T, R, kGated, kGated && R <= 4, kAccess, Groups::kTasksPerWarp,
+                           Groups::kWarps>;  // from R = 8 on there is no room for the gate
+  using Stage = StageOf<Access::whole>;
   static constexpr int kOuter = 16 * Transform::kVectors;
   static constexpr int kRings = kOuter + 4 * OuterMatrices<R>::kWords;
-  static constexpr int kStage = kRings + 4 * Groups::kGroups * R * RingShape<R>::kRing;
-  static constexpr int kSpectrum = kStage + 16 * Groups::kBlockWarps * Stage::kWarpVectors;
+  static constexpr int kStage =
+      (kRings + 4 * Groups::kGroups * R * RingShape<R>::kRing + 127) / 128 * 128;
+  static constexpr int kSpectrum = kStage + 16 * Groups::kBlockWarps * Stage::kSlotVectors;
   // Where there is room a warp keeps its ring's spectrum here while the channel lasts.
   static constexpr int kSpectrumBytes = Groups::kBlockWarps * 256 * 16;
   static constexpr bool kKeepsSpectrum =
@@ -73,9 +77,9 @@ __global__ void __launch_bounds__(RingGroups<R>::kThreads, 1) ring_kernel(const 
   const int member = warp % kWarps;
 
   typename Memory::Transform transform;
-  transform.make(reinterpret_cast<uint4*>(memory), 0, member, thread, Groups::kThreads);
+  transform.make(reinterpret_cast<uint4*>(memory), 0, thread, Groups::kThreads);
   OuterMatrices<R> outer;
-  outer.make(reinterpret_cast<Word*>(memory + Memory::kOuter), 0, thread, Groups::kThreads);
+  outer.make(reinterpret_cast<Word*>(memory + Memory::kOuter), thread, Groups::kThreads);
   __syncthreads();
 
   Word* const rings = reinterpret_cast<Word*>(memory + Memory::kRings) + group * R * Shape::kRing;
@@ -93,15 +97,16 @@ __global__ void __launch_bounds__(RingGroups<R>::kThreads, 1) ring_kernel(const 
     return total;
   };
 
-  RowStage<T, R, kGated, kAccess, kTasks> stage{
-      reinterpret_cast<uint4*>(memory + Memory::kStage) + warp * Memory::Stage::kWarpVectors, lane};
-  TaskPlace<R> place[kTasks];
-  for (int i = 0; i < kTasks; ++i) place[i].set(member + i * kWarps, lane);
+  typename Memory::template StageOf<kAccess> stage(
+      reinterpret_cast<uint4*>(memory + Memory::kStage) + warp * Memory::Stage::kSlotVectors,
+      member, lane);
+  const auto in_row = MatrixRow<R, 1>::forward(rings_address, member, lane);
+  const auto out_row = MatrixRow<R, 1>::inverse(rings_address, member, lane);
+  const T* gate = nullptr;
   const auto start = [&](int h, int b) {
     const std::int64_t channel = static_cast<std::int64_t>(h) * call.length;
-    stage.start(call.in.a + b * call.in.a_stride + channel,
-                kGated ? call.in.b + b * call.in.b_stride + channel : nullptr, member, kWarps,
-                call.length);
+    gate = kGated ? call.in.b + b * call.in.b_stride + channel : nullptr;
+    stage.start(0, call.in.a + b * call.in.a_stride + channel, gate, call.length);
   };
   const auto spectrum_of = [&](int h, int k1) {
     return args.spectrum + (static_cast<std::int64_t>(h) * R + k1) * 256 + lane;
@@ -137,10 +142,11 @@ __global__ void __launch_bounds__(RingGroups<R>::kThreads, 1) ring_kernel(const 
     const int next_h = last_of_channel ? h + 1 : h;
     const int next_b = last_of_channel ? 0 : b + 1;
     stage.wait();
+    const T* const this_gate = gate;
     float squares = 0.0F;
 #pragma unroll
     for (int i = 0; i < kTasks; ++i) {
-      squares += stage.task(i, place[i], call.length).sum_of_squares(1.0F);
+      squares += stage.sum_of_squares(0, i, this_gate, call.length, 1.0F);
     }
     squares = group_sum(squares);
     const float pre = pre_scale(squares);
@@ -148,15 +154,16 @@ __global__ void __launch_bounds__(RingGroups<R>::kThreads, 1) ring_kernel(const 
       group_barrier<kWarps>(group + 1);
       squares = 0.0F;
       for (int i = 0; i < kTasks; ++i) {
-        squares += stage.task(i, place[i], call.length).sum_of_squares(pre);
+        squares += stage.sum_of_squares(0, i, this_gate, call.length, pre);
       }
       squares = group_sum(squares);
     }
     const RowScale scale = row_scale(squares, Shape::kPoints, pre);
 #pragma unroll
     for (int i = 0; i < kTasks; ++i) {
-      outer_forward(stage.task(i, place[i], call.length), scale.scale, outer, rings_address,
-                    member + i * kWarps, lane);
+      Word columns[8][Shape::kVectors / 2];
+      stage.scaled(0, i, this_gate, call.length, scale.scale, columns);
+      outer_forward(columns, outer, in_row.on(i * kWarps), lane);
     }
     if (left > 1) start(next_h, next_b);
     group_barrier<kWarps>(group + 1);
@@ -166,7 +173,7 @@ __global__ void __launch_bounds__(RingGroups<R>::kThreads, 1) ring_kernel(const 
       const int k1 = member + i * kWarps;
       RingTime x;
       RingSpectrum z;
-      load_ring<R>(rings, k1, lane, x);
+      load_ring<R, 1>({rings_address}, k1, lane, x);
       transform.forward(k1, x, z);
       if constexpr (Memory::kKeepsSpectrum) {
         multiply_spectrum(kept, flip, z);
@@ -175,15 +182,15 @@ __global__ void __launch_bounds__(RingGroups<R>::kThreads, 1) ring_kernel(const 
         multiply_spectrum(spectrum_of(h, k1), flip, z);
       }
       transform.inverse(k1, z, x);
-      store_ring<R>(rings, k1, lane, x);
+      store_ring<R, 1>(rings_address, k1, lane, x, StoreHere{});
     }
     group_barrier<kWarps>(group + 1);
 
     const RowOutputs<T> out(call, h, b, scale.unscale * filter_unscale);
 #pragma unroll
     for (int i = 0; i < kTasks; ++i) {
-      write_task<T, R, kAccess, kPlain, 1>(outer, rings_address, member + i * kWarps, lane,
-                                           place[i], call.length, out);
+      write_vectors<kAccess, kPlain, 1, Shape::kVectors>(
+          outer, out_row.on(i * kWarps), 0, lane, stage.place.on(i * kWarps), call.length, out);
     }
     if (last_of_channel && left > 1) filter_unscale = args.unscale[next_h];
     h = next_h;

@@ -283,7 +283,6 @@ __global__ void __launch_bounds__(32 * kWarps, 2) spectrum_kernel(const Spectrum
 
 struct GradientArgs {
   float2* spectrum;   // [splits][H][R][8][2][2][32]; used up: the rings in time replace it
-  const float* lag0;  // [splits][H]: dskip's parts
   float* dskip;       // or nullptr
   int splits;
   float* dk;  // or nullptr
@@ -311,13 +310,6 @@ __global__ void __launch_bounds__(32 * kWarps, 2) gradient_kernel(const Gradient
       static_cast<int>(min(static_cast<std::int64_t>(here), args.rows - first_channel));
   float2* const all_rings = args.spectrum + first_channel * r * plan::kRing;
   const std::int64_t stride = args.rows * r * plan::kRing;
-  if (static_cast<int>(threadIdx.x) < channels && args.dskip != nullptr) {
-    float sum = 0.0F;
-    for (int split = 0; split < args.splits; ++split) {
-      sum += args.lag0[split * args.rows + first_channel + threadIdx.x];
-    }
-    args.dskip[first_channel + threadIdx.x] = sum;
-  }
   make_outer(outer, r);
   __syncthreads();
 
@@ -380,6 +372,7 @@ __global__ void __launch_bounds__(32 * kWarps, 2) gradient_kernel(const Gradient
         args.dk_reverse == nullptr ? nullptr : args.dk_reverse + h * args.reverse_taps;
     const int first_lag = args.mode == ConvMode::bidirectional ? 1 : 0;
     coefficients([&](int n, float2 x) {
+      if (n == 0 && args.dskip != nullptr) args.dskip[h] = x.x;  // the skip is one more tap of lag 0
       if (dk != nullptr && n < length && n < args.taps) dk[n] = x.x;
       if (dkr == nullptr) return;
       const int m = n == 0 ? 0 : points - n;
@@ -448,7 +441,6 @@ void ring_filter_gradient(const LongConvGradArgs& args, const RingGradient& grad
   if (rows == 0) return;
   GradientArgs call{};
   call.spectrum = gradient.spectrum;
-  call.lag0 = gradient.lag0;
   call.splits = gradient.splits;
   call.dskip = static_cast<float*>(args.dskip);
   call.dk = static_cast<float*>(args.dk);

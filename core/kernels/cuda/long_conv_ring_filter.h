@@ -27,7 +27,6 @@ void ring_filter_spectrum(const LongConvArgs& args, void* spectrum, Stream strea
 /// The filter's gradient as a ring_correlate leaves it, in parts of the batch.
 struct RingGradient {
   float2* spectrum;  ///< [splits][C H][M], sum_b DW conj(V) / M, order of plan::spectrum_place
-  float* lag0;       ///< [splits][C H], sum_b sum_t dw v
   int splits;
 };
 

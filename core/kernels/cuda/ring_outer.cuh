@@ -3,6 +3,7 @@
 // A task is 64 columns n2 (a pair of rows of plan::row_n21, all n22) of every n1, or for R < 8 as
 // many such sets of columns as fill a 16x8 matrix: its rows are (set, re or im, k1), its columns
 // (set, n1), zero where the sets differ. For R > 8, `sub` counts groups of eight rings.
+// The blocks of a cluster share a row: each takes the columns of kTasks / kBlocks tasks.
 #pragma once
 
 #include "core/kernels/cuda/long_conv_calls.cuh"
@@ -10,8 +11,8 @@
 
 namespace longconv::kernels::cuda {
 
-/// Sizes that follow from R (and are powers of two).
-template <int R>
+/// Sizes that follow from R (and are powers of two) where kBlocks blocks share a row's columns.
+template <int R, int kBlocks = 1>
 struct RingShape {
   static constexpr int kLocal = R < 8 ? R : 8;  // rings of a sub
   static constexpr int kSubs = R / kLocal;
@@ -20,11 +21,21 @@ struct RingShape {
   static constexpr int kVectors = 2 * kSubs;          // 16-byte vectors a lane holds of a task
   static constexpr int kSteps = R <= 8 ? 1 : R / 16;  // products that contract n1
   static constexpr int kPoints = R * plan::kRing;
-  // Words of a plane of 16 rows x 32 words and of a ring; the padding keeps the eight rows of every
-  // 8x8 matrix in different banks.
-  static constexpr int kPlane = 512 + (R == 1 ? 4 : R < 8 ? 16 : 0);
-  static constexpr int kRing = (kPlane + 512 + 27) / 32 * 32 + 4;
+  // Words of a plane of a block's rows x 32 words and of a ring; the padding keeps the eight rows of
+  // every 8x8 matrix in different banks.
+  static constexpr int kRows = 16 / kBlocks;
+  static constexpr int kPlane = 32 * kRows + (R == 1 ? 4 : R < 8 ? 16 : 0);
+  static constexpr int kRing = (kPlane + 32 * kRows + 27) / 32 * 32 + 4;
 };
+
+/// Tasks that many apart (and multiples) lie at constant distances: plan::row_n21 adds up over
+/// disjoint bits, and the swizzles look at a row's lowest two.
+template <int R>
+inline constexpr int kTaskStep = RingShape<R>::kSets >= 4 ? 1 : 4 / RingShape<R>::kSets;
+template <int R>
+__device__ constexpr int elements_on(int tasks) {
+  return plan::row_n21(tasks * RingShape<R>::kSets) * plan::kSide;
+}
 
 /// How rows lie in memory.
 enum class Access {
@@ -37,7 +48,8 @@ enum class Access {
 template <int R>
 struct TaskPlace {
   int first = 0;
-  __device__ void set(int task, int lane) {
+  TaskPlace() = default;
+  __device__ TaskPlace(int task, int lane) {
     const int g = lane >> 2;
     const int slot = 2 * (lane & 3);
     const int set = R < 8 ? slot / R : 0;
@@ -49,6 +61,12 @@ struct TaskPlace {
   __device__ int element(int i) const {
     constexpr int kNextSlot = R == 1 ? 4 * plan::kSide : plan::kRing;  // the next set, or n1
     return first + (i & 1) * kNextSlot + (i >> 1) * 8 * plan::kRing;
+  }
+  /// That of the task `tasks` on, a multiple of kTaskStep.
+  __device__ TaskPlace on(int tasks) const {
+    TaskPlace place;
+    place.first = first + elements_on<R>(tasks);
+    return place;
   }
 };
 
@@ -91,12 +109,11 @@ __device__ inline uint4 ones() {
   return make_uint4(word, word, word, word);
 }
 
-/// What a lane holds of a task, as it came from memory.
-template <class T, int R, bool kGated>
-struct RawTask {
-  static constexpr int kVectors = RingShape<R>::kVectors;
-  uint4 a[kVectors];
-  uint4 b[kGated ? kVectors : 1];
+/// Two of a lane's vectors of a task, as they came from memory.
+template <class T, bool kGated>
+struct RawPair {
+  uint4 a[2];
+  uint4 b[kGated ? 2 : 1];
 
   /// Elements 2j and 2j + 1 of vector i.
   __device__ float2 pair(int i, int j) const {
@@ -111,7 +128,7 @@ struct RawTask {
   __device__ float sum_of_squares(float pre) const {
     float sum = 0.0F;
 #pragma unroll
-    for (int i = 0; i < kVectors; ++i) {
+    for (int i = 0; i < 2; ++i) {
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
         const float2 x = pair(i, j);
@@ -120,95 +137,6 @@ struct RawTask {
       }
     }
     return sum;
-  }
-};
-
-/// A warp's tasks of the row that comes next, on their way into shared memory while the present one
-/// is transformed. Lanes copy neighbouring 16-byte pieces and read back their own: position 32 i +
-/// lane (its low bits turned by the piece's place in its line, so that both ways hit every bank
-/// once).
-template <class T, int R, bool kGated, Access kAccess, int kTasks>
-struct RowStage {
-  using Shape = RingShape<R>;
-  static constexpr int kVectors = Shape::kVectors;
-  // From R = 8 on there is no room for the gate: it is read when it is needed.
-  static constexpr bool kStagesGate = kGated && R <= 4;
-  static constexpr int kPerTask = kVectors * (kStagesGate ? 2 : 1);
-  static constexpr int kWarpVectors = 32 * kTasks * kPerTask;
-  uint4* mine;  // the warp's
-  int lane;
-  const T* row_b = nullptr;
-
-  __device__ static int position(int reader) { return reader ^ ((reader >> 3) & 3); }
-
-  /// kStage: into shared memory; else no further than the L2.
-  template <bool kStage>
-  __device__ void copy(int at, const T* row, int task, int length) {
-    // Turn i copies slots l + 4 i: piece a of the half line of (slot, p).
-    constexpr int kStep =
-        R >= 8 ? 4 * plan::kRing : 16 * plan::kSide / R;  // four n1, or 4 / R sets
-    const int a = lane & 3;
-    const int p = (lane >> 2) & 1;
-    const int l = lane >> 3;
-    const int set = R < 8 ? l / R : 0;
-    const int n1 = R < 8 ? l % R : l;
-    const int n21 = plan::row_n21(task * Shape::kSets + set) + plan::kPairStep * p;
-    const int first = n1 * plan::kRing + n21 * plan::kSide + 8 * a;
-    uint4* const to = mine + at + 32 * (l & 1);
-    const int place = position(4 * (2 * a + p) + l / 2);
-#pragma unroll
-    for (int i = 0; i < kVectors; ++i) {
-      const int t = first + i * kStep;
-      uint4* const piece = to + 64 * (i >> 1) + (place ^ (2 * (i & 1)));
-      if constexpr (!kStage) {
-        if (a == 0 && t < length) asm volatile("prefetch.global.L2 [%0];" : : "l"(row + t));
-      } else if constexpr (kAccess == Access::scalar) {
-        *piece = load_eight<T, kAccess>(row, t, length);
-      } else {
-        const bool inside = kAccess == Access::whole || t < length;
-        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
-                     :
-                     : "r"(shared_address(piece)), "l"(row + (inside ? t : 0)), "r"(inside ? 16 : 0)
-                     : "memory");
-      }
-    }
-  }
-  /// Tasks first, first + stride, ..; `gate` may be nullptr for ones.
-  __device__ void start(const T* row, const T* gate, int first, int stride, int length) {
-    row_b = gate;
-    __syncwarp();  // every lane has read what was there
-#pragma unroll
-    for (int i = 0; i < kTasks; ++i) {
-      copy<true>(32 * i * kPerTask, row, first + i * stride, length);
-      if constexpr (kGated) {
-        if (gate != nullptr) {
-          copy<kStagesGate>(32 * (i * kPerTask + kVectors), gate, first + i * stride, length);
-        }
-      }
-    }
-  }
-  __device__ static void wait() {
-    asm volatile("cp.async.wait_all;" : : : "memory");
-    __syncwarp();
-  }
-  /// Task i of those started.
-  __device__ RawTask<T, R, kGated> task(int i, const TaskPlace<R>& place, int length) const {
-    RawTask<T, R, kGated> raw;
-    const uint4* const from = mine + 32 * i * kPerTask + position(lane);
-#pragma unroll
-    for (int v = 0; v < kVectors; ++v) {
-      raw.a[v] = from[32 * v];
-      if constexpr (kGated) {
-        if (row_b == nullptr) {
-          raw.b[v] = ones<T>();
-        } else if constexpr (kStagesGate) {
-          raw.b[v] = from[32 * (kVectors + v)];
-        } else {
-          raw.b[v] = load_eight<T, kAccess>(row_b, place.element(v), length);
-        }
-      }
-    }
-    return raw;
   }
 };
 
@@ -224,25 +152,23 @@ __device__ inline float outer_entry(int sub, int kappa, int slot) {
   return (kappa / kLocal) % 2 == 0 ? w.x : w.y;
 }
 
-/// The outer matrices of a block's subs in shared memory: left operands contract n1, right ones
-/// (set, part, k1).
-template <int R, int kSubsHere = RingShape<R>::kSubs>
+/// The outer matrices in shared memory: left operands contract n1, right ones (set, part, k1).
+template <int R>
 struct OuterMatrices {
   using Shape = RingShape<R>;
-  static constexpr bool kWithRight = kSubsHere == Shape::kSubs;  // the way back needs every ring
-  static constexpr int kLeft = R <= 8 ? 2 : 4;                   // words of one left operand
-  static constexpr int kLeftWords = 32 * kSubsHere * Shape::kSteps * kLeft;
-  static constexpr int kRightWords = kWithRight ? 32 * Shape::kSubs * Shape::kSubs * 2 : 0;
+  static constexpr int kLeft = R <= 8 ? 2 : 4;  // words of one left operand
+  static constexpr int kLeftWords = 32 * Shape::kSubs * Shape::kSteps * kLeft;
+  static constexpr int kRightWords = 32 * Shape::kSubs * Shape::kSubs * 2;
   static constexpr int kWords = kLeftWords + kRightWords;
   const Word* words;
 
-  __device__ void make(Word* memory, int first_sub, int thread, int threads) {
+  __device__ void make(Word* memory, int thread, int threads) {
     words = memory;
     for (int at = thread; at < kLeftWords; at += threads) {
       const int i = at % kLeft;
       const int lane = at / kLeft % 32;
       const int step = at / kLeft / 32 % Shape::kSteps;
-      const int sub = first_sub + at / kLeft / 32 / Shape::kSteps;
+      const int sub = at / kLeft / 32 / Shape::kSteps;
       const int row = lane / 4 + 8 * (i & 1);
       const int column = 16 * step + 2 * (lane % 4) + 8 * (i >> 1);
       memory[at] =
@@ -259,7 +185,7 @@ struct OuterMatrices {
           two_halves(outer_entry<R>(sub, row, column), outer_entry<R>(sub, row + 1, column));
     }
   }
-  /// Of sub `s` (from the first) and contraction step `step`.
+  /// Of sub `s` and contraction step `step`.
   __device__ void left(int lane, int s, int step, Word (&a)[kLeft]) const {
     const Word* const from = words + ((s * Shape::kSteps + step) * 32 + lane) * kLeft;
 #pragma unroll
@@ -272,11 +198,11 @@ struct OuterMatrices {
   }
 };
 
-/// Address of row kappa of `sub` in chunk 0 of a task's columns, and the swizzle to apply to
-/// chunks: chunk j lies at row + 16 (j ^ swizzle).
-template <int R>
+/// Address of the lane's row of `sub` in chunk 0 of a task's columns, and the swizzle to apply to
+/// chunks: chunk j lies at row + 16 (j ^ swizzle). Tasks count from the block's first.
+template <int R, int kBlocks>
 struct MatrixRow {
-  using Shape = RingShape<R>;
+  using Shape = RingShape<R, kBlocks>;
   std::uint32_t address;
   int swizzle;
   __device__ MatrixRow(std::uint32_t rings, int task, int kappa) {
@@ -287,48 +213,49 @@ struct MatrixRow {
     address = rings + 4 * (k1 * Shape::kRing + part * Shape::kPlane + 32 * row);
     swizzle = 2 * (row & 3);
   }
+  /// For outer_forward and for outer_inverse.
+  __device__ static MatrixRow forward(std::uint32_t rings, int task, int lane) {
+    return {rings, task, 8 * (lane / 8 % 2) + lane % 8};
+  }
+  __device__ static MatrixRow inverse(std::uint32_t rings, int task, int lane) {
+    return {rings, task, 8 * (lane / 16) + lane % 8};
+  }
+  /// Those of the task `tasks` on, a multiple of kTaskStep.
+  __device__ MatrixRow on(int tasks) const {
+    MatrixRow row = *this;
+    row.address += 4 * 32 * tasks * Shape::kSets;
+    return row;
+  }
   __device__ std::uint32_t chunk(int sub, int j) const {
     return address + 4 * 8 * sub * Shape::kRing + 16 * (j ^ swizzle);
   }
 };
 
-/// The task's columns through the outer stage into the rings of the matrices' subs, times `scale`.
-template <class T, int R, bool kGated, int kSubsHere>
-__device__ inline void outer_forward(const RawTask<T, R, kGated>& raw, float scale,
-                                     const OuterMatrices<R, kSubsHere>& matrices,
-                                     std::uint32_t rings, int task, int lane) {
+/// A task's columns, as right operands [column tile][slots 2q, 2q+1 of eight], through the outer
+/// stage into the rings.
+template <int R, int kBlocks>
+__device__ inline void outer_forward(const Word (&right)[8][RingShape<R>::kVectors / 2],
+                                     const OuterMatrices<R>& matrices,
+                                     const MatrixRow<R, kBlocks>& row, int lane) {
   using Shape = RingShape<R>;
-  using Outer = OuterMatrices<R, kSubsHere>;
-  const MatrixRow<R> row(rings, task, 8 * (lane / 8 % 2) + lane % 8);
   const int upper = lane / 16;
-  Word left[kSubsHere][Shape::kSteps][Outer::kLeft];
 #pragma unroll
-  for (int s = 0; s < kSubsHere; ++s) {
+  for (int s = 0; s < Shape::kSubs; ++s) {
+    Word left[Shape::kSteps][OuterMatrices<R>::kLeft];
 #pragma unroll
-    for (int step = 0; step < Shape::kSteps; ++step) matrices.left(lane, s, step, left[s][step]);
-  }
+    for (int step = 0; step < Shape::kSteps; ++step) matrices.left(lane, s, step, left[step]);
 #pragma unroll
-  for (int j = 0; j < 8; j += 2) {
-    Word right[2][Shape::kVectors / 2];  // [tile j, j + 1][slots 2q, 2q+1 of eight]
-#pragma unroll
-    for (int i = 0; i < Shape::kVectors / 2; ++i) {
-      const float2 x = raw.pair(2 * i, j / 2);
-      const float2 y = raw.pair(2 * i + 1, j / 2);
-      right[0][i] = two_halves(x.x * scale, y.x * scale);
-      right[1][i] = two_halves(x.y * scale, y.y * scale);
-    }
-#pragma unroll
-    for (int s = 0; s < kSubsHere; ++s) {
+    for (int j = 0; j < 8; j += 2) {
       Word d[2][2] = {};
 #pragma unroll
       for (int tile = 0; tile < 2; ++tile) {
         if constexpr (R <= 8) {
-          multiply_add(d[tile], left[s][0], right[tile][0]);
+          multiply_add(d[tile], left[0], right[j + tile][0]);
         } else {
 #pragma unroll
           for (int step = 0; step < Shape::kSteps; ++step) {
-            const Word b[2] = {right[tile][2 * step], right[tile][2 * step + 1]};
-            multiply_add(d[tile], left[s][step], b);
+            const Word b[2] = {right[j + tile][2 * step], right[j + tile][2 * step + 1]};
+            multiply_add(d[tile], left[step], b);
           }
         }
       }
@@ -337,35 +264,164 @@ __device__ inline void outer_forward(const RawTask<T, R, kGated>& raw, float sca
   }
 }
 
-/// The way back, real parts: value[i][j] is element j of the lane's vector i.
-template <int R>
-__device__ inline void outer_inverse(const OuterMatrices<R>& matrices, std::uint32_t rings,
-                                     int task, int lane,
-                                     float (&value)[RingShape<R>::kVectors][8]) {
+/// A warp's tasks of the row that comes next, on their way into shared memory while the present one
+/// is transformed: kTasks of them, kStride apart. Lanes copy neighbouring 16-byte pieces and read
+/// back their own: position 32 i + lane (its low bits turned by the piece's place in its line, so
+/// that both ways hit every bank once). Several rows can wait in slots, kSlotVectors each.
+/// A gate that is not staged is read when it is needed.
+template <class T, int R, bool kGated, bool kStagesGate, Access kAccess, int kTasks, int kStride>
+struct RowStage {
   using Shape = RingShape<R>;
-  const MatrixRow<R> row(rings, task, 8 * (lane / 16) + lane % 8);
+  static constexpr int kVectors = Shape::kVectors;
+  static constexpr int kPerTask = kVectors * (kStagesGate ? 2 : 1);
+  static constexpr int kSlotVectors = 32 * kTasks * kPerTask;
+  static_assert(kTasks == 1 || kStride % kTaskStep<R> == 0);
+  TaskPlace<R> place;  ///< of the first task
+  const uint4* from;   // the lane's first vector
+  std::uint32_t to;    // where it puts even pieces; odd ones: 32 bytes to or fro
+  int piece;           // the element where its first piece begins
+
+  __device__ static int position(int reader) { return reader ^ ((reader >> 3) & 3); }
+
+  /// `memory`: the warp's own slots, aligned to 64 bytes.
+  __device__ RowStage(uint4* memory, int first_task, int lane) : place(first_task, lane) {
+    // Turn i copies slots l + 4 i: piece a of the half line of (slot, p).
+    const int a = lane & 3;
+    const int p = (lane >> 2) & 1;
+    const int l = lane >> 3;
+    const int set = R < 8 ? l / R : 0;
+    const int n1 = R < 8 ? l % R : l;
+    const int n21 = plan::row_n21(first_task * Shape::kSets + set) + plan::kPairStep * p;
+    piece = n1 * plan::kRing + n21 * plan::kSide + 8 * a;
+    from = memory + position(lane);
+    to = shared_address(memory) + 16 * (32 * (l & 1) + position(4 * (2 * a + p) + l / 2));
+  }
+
+  /// kStage: into shared memory; else no further than the L2. `row` begins at the lane's piece.
+  template <bool kStage>
+  __device__ void copy(int at, const T* row, int ahead, int length) const {
+    constexpr int kStep =
+        R >= 8 ? 4 * plan::kRing : 16 * plan::kSide / R;  // four n1, or 4 / R sets
+#pragma unroll
+    for (int i = 0; i < kVectors; ++i) {
+      const int t = ahead + i * kStep;
+      const bool inside = kAccess == Access::whole || piece + t < length;
+      const std::uint32_t target = (i & 1 ? to ^ 32U : to) + 16 * (at + 64 * (i >> 1));
+      if constexpr (!kStage) {
+        if (piece % plan::kSide == 0 && inside) {
+          asm volatile("prefetch.global.L2 [%0];" : : "l"(row + t));
+        }
+      } else if constexpr (kAccess == Access::scalar) {
+        const uint4 x = load_eight<T, kAccess>(row - piece, piece + t, length);
+        asm volatile("st.shared.v4.u32 [%0], {%1,%2,%3,%4};"
+                     :
+                     : "r"(target), "r"(x.x), "r"(x.y), "r"(x.z), "r"(x.w)
+                     : "memory");
+      } else if constexpr (kAccess == Access::whole) {
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16;"
+                     :
+                     : "r"(target), "l"(row + t)
+                     : "memory");
+      } else {
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+                     :
+                     : "r"(target), "l"(inside ? row + t : row - piece), "r"(inside ? 16 : 0)
+                     : "memory");
+      }
+    }
+  }
+  /// `gate` may be nullptr for ones.
+  __device__ void start(int slot, const T* row, const T* gate, int length) const {
+    __syncwarp();  // every lane has read what was there
+#pragma unroll
+    for (int i = 0; i < kTasks; ++i) {
+      const int at = slot * kSlotVectors + 32 * i * kPerTask;
+      copy<true>(at, row + piece, elements_on<R>(i * kStride), length);
+      if constexpr (kGated) {
+        if (gate != nullptr) {
+          copy<kStagesGate>(at + 32 * kVectors, gate + piece, elements_on<R>(i * kStride), length);
+        }
+      }
+    }
+  }
+  __device__ static void wait() {
+    asm volatile("cp.async.wait_all;" : : : "memory");
+    __syncwarp();
+  }
+  /// Vectors 2 v and 2 v + 1 of task i of a slot; `gate` as it was when they were started.
+  __device__ RawPair<T, kGated> pair(int slot, int i, int v, const T* gate, int length) const {
+    RawPair<T, kGated> raw;
+    const int at = slot * kSlotVectors + 32 * (i * kPerTask + 2 * v);
+#pragma unroll
+    for (int j = 0; j < 2; ++j) {
+      raw.a[j] = from[at + 32 * j];
+      if constexpr (kGated) {
+        if (gate == nullptr) {
+          raw.b[j] = ones<T>();
+        } else if constexpr (kStagesGate) {
+          raw.b[j] = from[at + 32 * (kVectors + j)];
+        } else {
+          raw.b[j] = load_eight<T, kAccess>(gate, place.on(i * kStride).element(2 * v + j), length);
+        }
+      }
+    }
+    return raw;
+  }
+  __device__ float sum_of_squares(int slot, int i, const T* gate, int length, float pre) const {
+    float sum = 0.0F;
+#pragma unroll
+    for (int v = 0; v < kVectors / 2; ++v) {
+      sum += pair(slot, i, v, gate, length).sum_of_squares(pre);
+    }
+    return sum;
+  }
+  /// Task i of a slot, times `scale`, as the outer stage's right operands.
+  __device__ void scaled(int slot, int i, const T* gate, int length, float scale,
+                         Word (&right)[8][kVectors / 2]) const {
+#pragma unroll
+    for (int v = 0; v < kVectors / 2; ++v) {
+      const RawPair<T, kGated> raw = pair(slot, i, v, gate, length);
+#pragma unroll
+      for (int j = 0; j < 8; j += 2) {
+        const float2 x = raw.pair(0, j / 2);
+        const float2 y = raw.pair(1, j / 2);
+        right[j][v] = two_halves(x.x * scale, y.x * scale);
+        right[j + 1][v] = two_halves(x.y * scale, y.y * scale);
+      }
+      if constexpr (kGated && !kStagesGate) fence();  // else all gates are loaded, and spilled
+    }
+  }
+};
+
+/// The way back, real parts: value[i][j] is element j of the lane's vector first + i.
+template <int R, int kBlocks, int kCount>
+__device__ inline void outer_inverse(const OuterMatrices<R>& matrices,
+                                     const MatrixRow<R, kBlocks>& rows, int first, int lane,
+                                     float (&value)[kCount][8]) {
+  using Shape = RingShape<R>;
   const int upper = lane / 8 % 2;
 #pragma unroll
   for (int j = 0; j < 8; j += 2) {
-    float sum[Shape::kSubs][4] = {};
+    float sum[kCount / 2][4] = {};
 #pragma unroll
     for (int sub = 0; sub < Shape::kSubs; ++sub) {
       Word a[4];
-      load_matrices_transposed(a, row.chunk(sub, j | upper));
+      load_matrices_transposed(a, rows.chunk(sub, j | upper));
 #pragma unroll
-      for (int nt = 0; nt < Shape::kSubs; ++nt) {
+      for (int nt = 0; nt < kCount / 2; ++nt) {
         Word right[2];
-        matrices.right(lane, nt, sub, right);
+        matrices.right(lane, first / 2 + nt, sub, right);
         multiply_add(sum[nt], a, right);
       }
     }
 #pragma unroll
-    for (int nt = 0; nt < Shape::kSubs; ++nt) {
+    for (int nt = 0; nt < kCount / 2; ++nt) {
       value[2 * nt][j] = sum[nt][0];
       value[2 * nt + 1][j] = sum[nt][1];
       value[2 * nt][j + 1] = sum[nt][2];
       value[2 * nt + 1][j + 1] = sum[nt][3];
     }
+    if constexpr (Shape::kSubs > 1) fence();
   }
 }
 
@@ -454,27 +510,30 @@ struct OutputInputs {
   }
 };
 
-/// The rings' columns of one task through the inverse outer stage and out. kPlain: out[0] alone,
-/// without skip or factor; else kAtOnce vectors' gates and skip are loaded together, the first of
-/// them before the stage: worth it where few warps hide the latency, and registers abound.
-template <class T, int R, Access kAccess, bool kPlain, int kAtOnce>
-__device__ inline void write_task(const OuterMatrices<R>& matrices, std::uint32_t rings, int task,
-                                  int lane, const TaskPlace<R>& place, int length,
-                                  const RowOutputs<T>& row) {
-  constexpr int kVectors = RingShape<R>::kVectors;
+/// kCount vectors of one task, from vector `first` on (even), through the inverse outer stage and
+/// out. kPlain: out[0] alone, without skip or factor; else kAtOnce vectors' gates and skip are
+/// loaded together, the first of them before the stage: worth it where registers abound.
+template <Access kAccess, bool kPlain, int kAtOnce, int kCount, class T, int R, int kBlocks>
+__device__ inline void write_vectors(const OuterMatrices<R>& matrices,
+                                     const MatrixRow<R, kBlocks>& rows, int first, int lane,
+                                     TaskPlace<R> place, int length, const RowOutputs<T>& row) {
+  place.first = place.element(first);
   OutputInputs<T, R, kAccess, kAtOnce> inputs;
   if constexpr (!kPlain && kAtOnce > 1) inputs.load(row, place, 0, length);
-  float value[kVectors][8];
-  outer_inverse<R>(matrices, rings, task, lane, value);
+  float value[kCount][8];
+  outer_inverse(matrices, rows, first, lane, value);
 #pragma unroll
-  for (int v = 0; v < kVectors; ++v) {
+  for (int v = 0; v < kCount; ++v) {
     const int t = place.element(v);
 #pragma unroll
     for (int j = 0; j < 8; ++j) value[v][j] *= row.unscale;
     if constexpr (kPlain) {
       store_eight<T, kAccess>(row.out[0], t, length, value[v]);
     } else {
-      if (v % kAtOnce == 0 && (v > 0 || kAtOnce == 1)) inputs.load(row, place, v, length);
+      if (v % kAtOnce == 0 && (v > 0 || kAtOnce == 1)) {
+        place.first = renewed(place.first);  // one load of all would need too many registers
+        inputs.load(row, place, v, length);
+      }
       inputs.write(v % kAtOnce, row, t, length, value[v]);
     }
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/kernels/cuda/check.h"
+#include "core/kernels/cuda/cluster.cuh"
 #include "core/kernels/cuda/ring_outer.cuh"
 
 #include <cuda_runtime.h>
@@ -81,56 +82,45 @@ __device__ inline uint4 factor_vector(int outer, int k1, int at) {
 
 /// A block's transforms of rings `first`.. first + kRings - 1, with its tables in shared memory.
 /// Where a warp keeps to one ring (kRings <= 8) the ring's twiddle is in matrices and middle
-/// twiddles of its own; else it is applied by factors. kBack: inverse() is wanted, too. kRegisters:
-/// the ring's own matrices stay in registers, of which the kernel must have many.
-template <int R, int kRings, bool kBack, bool kRegisters>
+/// twiddles of its own; else it is applied by factors. kLeftInRegisters: the ring's own left
+/// matrices do not go to shared memory; the warp calls take().
+template <int R, int kRings, bool kLeftInRegisters = false>
 struct RingTransform {
   static constexpr bool kOwnRing = kRings <= 8;
   static constexpr int kMiddle = 32 * kMiddleVectors;  // vectors of one table
   static constexpr int kMatrix = 32 * kMatrixVectors;  // vectors of one pair of matrices
-  static_assert(kOwnRing || !kRegisters);
+  static_assert(kOwnRing || !kLeftInRegisters);
 
   // Where the tables begin, in vectors.
   static constexpr int kMiddleForward = 0;
   static constexpr int kMiddleBack = kOwnRing ? kMiddleForward + kRings * kMiddle : kMiddleForward;
-  static constexpr int kFactors =
-      kMiddleBack + (kOwnRing ? (kBack ? kRings * kMiddle : 0) : kMiddle);
+  static constexpr int kFactors = kMiddleBack + (kOwnRing ? kRings : 1) * kMiddle;
   static constexpr int kPlain = kFactors + (kOwnRing ? 0 : kRings * kFactorVectors);
-  static constexpr bool kPlainShared = kBack || !kRegisters;
-  static constexpr int kOwn = kPlain + (kPlainShared ? 2 * kMatrix : 0);
-  static constexpr int kVectors = kOwn + (kOwnRing && !kRegisters ? kRings * 2 * kMatrix : 0);
+  static constexpr int kOwnRight = kPlain + 2 * kMatrix;
+  static constexpr int kOwnLeft = kOwnRight + (kOwnRing ? kRings * kMatrix : 0);
+  static constexpr int kVectors = kOwnLeft + (kOwnRing && !kLeftInRegisters ? kRings * kMatrix : 0);
 
-  LeftMatrices left;    // kRegisters only: the ring's
-  RightMatrices right;  // kRegisters only: the ring's, or plain if there is no way back
+  LeftMatrices left;  // kLeftInRegisters only: the ring's
   const uint4* tables;
   int lane;
 
-  /// By all threads of the block, which meet afterwards; `own` is the warp's ring, from the first.
-  __device__ void make(uint4* memory, int first, int own, int thread, int threads) {
+  /// By all threads of the block, which meet afterwards.
+  __device__ void make(uint4* memory, int first, int thread, int threads) {
     tables = memory;
     lane = thread % 32;
     const int warp = thread / 32;
     const int warps = threads / 32;
-    if constexpr (kPlainShared) {
-      if (warp == 0)
-        SharedMatrices<RightMatrices>::make(memory + kPlain + lane, lane, PlainPhase{});
-      if (warp == 1) {
-        SharedMatrices<LeftMatrices>::make(memory + kPlain + kMatrix + lane, lane, PlainPhase{});
-      }
+    if (warp == 0) SharedMatrices<RightMatrices>::make(memory + kPlain + lane, lane, PlainPhase{});
+    if (warp == 1) {
+      SharedMatrices<LeftMatrices>::make(memory + kPlain + kMatrix + lane, lane, PlainPhase{});
     }
     if constexpr (kOwnRing) {
-      if constexpr (kRegisters) {
-        left.make(lane, RingPhase{R, first + own});
-        if constexpr (kBack) {
-          right.make(lane, RingPhase{R, first + own});
-        } else {
-          right.make(lane, PlainPhase{});
-        }
-      } else {
-        for (int ring = warp; ring < kRings; ring += warps) {
-          uint4* const mine = memory + kOwn + ring * 2 * kMatrix + lane;
-          SharedMatrices<LeftMatrices>::make(mine, lane, RingPhase{R, first + ring});
-          SharedMatrices<RightMatrices>::make(mine + kMatrix, lane, RingPhase{R, first + ring});
+      for (int ring = warp; ring < kRings; ring += warps) {
+        const RingPhase phase{R, first + ring};
+        uint4* const mine = memory + ring * kMatrix + lane;
+        SharedMatrices<RightMatrices>::make(mine + kOwnRight, lane, phase);
+        if constexpr (!kLeftInRegisters) {
+          SharedMatrices<LeftMatrices>::make(mine + kOwnLeft, lane, phase);
         }
       }
       for (int at = thread; at < kRings * kMiddle; at += threads) {
@@ -139,11 +129,9 @@ struct RingTransform {
         memory[kMiddleForward + at] = middle_vector(lane, vector, [&](int k2, int n22) {
           return plan::ring_middle_twiddle(R, k1, n22, k2);
         });
-        if constexpr (kBack) {
-          memory[kMiddleBack + at] = middle_vector(lane, vector, [&](int n22, int k2) {
-            return plan::ring_middle_twiddle(R, k1, n22, k2);
-          });
-        }
+        memory[kMiddleBack + at] = middle_vector(lane, vector, [&](int n22, int k2) {
+          return plan::ring_middle_twiddle(R, k1, n22, k2);
+        });
       }
     } else {
       for (int at = thread; at < kRings * kFactorVectors; at += threads) {
@@ -155,58 +143,71 @@ struct RingTransform {
       }
     }
   }
-  __device__ SharedMatrices<RightMatrices> plain_right() const { return {tables + kPlain + lane}; }
-  __device__ SharedMatrices<LeftMatrices> plain_left() const {
-    return {tables + kPlain + kMatrix + lane};
+  /// By a warp that keeps to ring k1 (of R).
+  __device__ void take(int k1) {
+    static_assert(kLeftInRegisters);
+    left.make(lane, RingPhase{R, k1});
   }
 
   /// `ring` counts from the first.
   __device__ void forward(int ring, RingTime& x, RingSpectrum& z) const {
+    const SharedMatrices<RightMatrices> plain{tables + kPlain + lane};
     if constexpr (kOwnRing) {
       const uint4* const middle = tables + kMiddleForward + ring * kMiddle + lane;
-      if constexpr (!kRegisters) {
-        const SharedMatrices<LeftMatrices> own{tables + kOwn + ring * 2 * kMatrix + lane};
-        forward_ring(own, plain_right(), x, middle, z);
-      } else if constexpr (kBack) {
-        forward_ring(left, plain_right(), x, middle, z);
+      if constexpr (kLeftInRegisters) {
+        forward_ring(left, plain, x, middle, z);
       } else {
-        forward_ring(left, right, x, middle, z);
+        const SharedMatrices<LeftMatrices> own{tables + kOwnLeft + ring * kMatrix + lane};
+        forward_ring(own, plain, x, middle, z);
       }
     } else {
       twist_ring<false>(tables + kFactors + ring * kFactorVectors, lane, x);
-      forward_ring(plain_left(), plain_right(), x, tables + kMiddleForward + lane, z);
+      const SharedMatrices<LeftMatrices> plain_left{tables + kPlain + kMatrix + lane};
+      forward_ring(plain_left, plain, x, tables + kMiddleForward + lane, z);
     }
   }
   __device__ void inverse(int ring, const RingSpectrum& z, RingTime& x) const {
-    static_assert(kBack);
+    const SharedMatrices<LeftMatrices> plain{tables + kPlain + kMatrix + lane};
     if constexpr (kOwnRing) {
-      const uint4* const middle = tables + kMiddleBack + ring * kMiddle + lane;
-      if constexpr (kRegisters) {
-        inverse_ring(plain_left(), right, z, middle, x);
-      } else {
-        const SharedMatrices<RightMatrices> own{tables + kOwn + (ring * 2 + 1) * kMatrix + lane};
-        inverse_ring(plain_left(), own, z, middle, x);
-      }
+      const SharedMatrices<RightMatrices> own{tables + kOwnRight + ring * kMatrix + lane};
+      inverse_ring(plain, own, z, tables + kMiddleBack + ring * kMiddle + lane, x);
     } else {
-      inverse_ring(plain_left(), plain_right(), z, tables + kMiddleBack + lane, x);
+      const SharedMatrices<RightMatrices> plain_right{tables + kPlain + lane};
+      inverse_ring(plain, plain_right, z, tables + kMiddleBack + lane, x);
       twist_ring<true>(tables + kFactors + ring * kFactorVectors, lane, x);
     }
   }
 };
 
-/// Where a lane finds row i = (c, kp) of its ring: real parts; imaginary ones lie kPlane words on.
-template <int R>
-__device__ inline int ring_vector(int ring, int i, int lane) {
-  const int q = lane % 4;
-  return ring * RingShape<R>::kRing + 32 * (4 * i + q) + 4 * ((lane / 4) ^ (2 * q));
-}
-template <int R>
-__device__ inline void load_ring(const Word* rings, int ring, int lane, RingTime& x) {
+/// Where a lane finds row i = (c, kp) of its ring, in words; imaginary parts lie kPlane words on.
+/// Block i / kShare of a cluster has it.
+template <int R, int kBlocks>
+struct RingRow {
+  using Shape = RingShape<R, kBlocks>;
+  static constexpr int kShare = 4 / kBlocks;
+  __device__ static int words(int ring, int i, int lane) {
+    const int q = lane % 4;
+    return ring * Shape::kRing + 32 * (4 * (i % kShare) + q) + 4 * ((lane / 4) ^ (2 * q));
+  }
+};
+/// `rings`: where the part of each block of the cluster begins, in this block's shared memory.
+template <int R, int kBlocks>
+__device__ inline void load_ring(const std::uint32_t (&rings)[kBlocks], int ring, int lane,
+                                 RingTime& x) {
+  using Row = RingRow<R, kBlocks>;
+  const auto load = [](std::uint32_t at) {
+    uint4 v;
+    asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+                 : "r"(at)
+                 : "memory");
+    return v;
+  };
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    const Word* const at = rings + ring_vector<R>(ring, i, lane);
-    const uint4 re = *reinterpret_cast<const uint4*>(at);
-    const uint4 im = *reinterpret_cast<const uint4*>(at + RingShape<R>::kPlane);
+    const std::uint32_t at = rings[i / Row::kShare] + 4 * Row::words(ring, i, lane);
+    const uint4 re = load(at);
+    const uint4 im = load(at + 4 * Row::Shape::kPlane);
 #pragma unroll
     for (int a = 0; a < 4; ++a) {
       x.re[i / 2][i % 2][a] = word_of(re, a);
@@ -214,17 +215,29 @@ __device__ inline void load_ring(const Word* rings, int ring, int lane, RingTime
     }
   }
 }
-template <int R>
-__device__ inline void store_ring(Word* rings, int ring, int lane, const RingTime& x) {
+/// The way back, each part to its block: store(block, address, vector).
+template <int R, int kBlocks, class Store>
+__device__ inline void store_ring(std::uint32_t rings, int ring, int lane, const RingTime& x,
+                                  const Store& store) {
+  using Row = RingRow<R, kBlocks>;
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     const auto& re = x.re[i / 2][i % 2];
     const auto& im = x.im[i / 2][i % 2];
-    Word* const at = rings + ring_vector<R>(ring, i, lane);
-    *reinterpret_cast<uint4*>(at) = make_uint4(re[0], re[1], re[2], re[3]);
-    *reinterpret_cast<uint4*>(at + RingShape<R>::kPlane) = make_uint4(im[0], im[1], im[2], im[3]);
+    const std::uint32_t at = rings + 4 * Row::words(ring, i, lane);
+    store(i / Row::kShare, at, make_uint4(re[0], re[1], re[2], re[3]));
+    store(i / Row::kShare, at + 4 * Row::Shape::kPlane, make_uint4(im[0], im[1], im[2], im[3]));
   }
 }
+/// store_ring in the block itself.
+struct StoreHere {
+  __device__ void operator()(int, std::uint32_t at, const uint4& v) const {
+    asm volatile("st.shared.v4.u32 [%0], {%1,%2,%3,%4};"
+                 :
+                 : "r"(at), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
+                 : "memory");
+  }
+};
 
 /// z *= the filter's spectrum, or its conjugate with `flip` = the sign bits; `spectrum` is the
 /// lane's column of the ring's kSpectrumVectors, 32 apart.

@@ -177,6 +177,13 @@ __device__ inline uint4 middle_vector(int lane, int vector, const PhaseOf& phase
 /// the other warps hide the latency already.
 __device__ inline void fence() { __syncwarp(); }
 
+/// The same value, of which the compiler knows nothing: what follows from it is worked out where it
+/// is used, and not kept in registers (or spilled) around a loop.
+__device__ inline int renewed(int x) {
+  asm volatile("" : "+r"(x));
+  return x;
+}
+
 /// The lane's 1024-point ring from time to spectrum. `middle` is the lane's column of the table of
 /// middle vectors, 32 vectors apart; the matrices lie in registers or in shared memory.
 template <class Left, class Right>
