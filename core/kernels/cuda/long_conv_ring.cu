@@ -91,6 +91,14 @@ void backward(const LongConvGradArgs& args, Stream stream) {
 
 }  // namespace
 
+bool ring_runs_here() {
+  int device = 0;
+  int major = 0;
+  LONGCONV_CUDA_CHECK(cudaGetDevice(&device));
+  LONGCONV_CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
+  return major >= 9;
+}
+
 std::int64_t ring_workspace_bytes(const LongConvGradArgs& args) {
   if (args.dk == nullptr && args.dk_reverse == nullptr && args.dskip == nullptr) return 0;
   const LongConvArgs& in = args.inputs;
