@@ -2,6 +2,7 @@
 #include "apps/commands.h"
 #include "core/base/check.h"
 #include "core/config/section.h"
+#include "data/tasks/brain_series.h"
 #include "data/tasks/dna_labelled.h"
 #include "data/tasks/labelled.h"
 #include "data/tasks/listops.h"
@@ -61,6 +62,7 @@ const std::vector<Maker>& makers() {
       maker<data::ListOpsConfig>("listops", &data::write_listops),
       maker<data::RecallConfig>("recall", &data::write_recall),
       maker<data::InductionConfig>("induction", &data::write_induction),
+      maker<data::BrainGeneratorConfig>("brain", &data::write_brain_series),
   };
   return all;
 }
