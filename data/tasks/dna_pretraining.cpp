@@ -1,6 +1,7 @@
 #include "data/tasks/dna_pretraining.h"
 
 #include "core/base/check.h"
+#include "core/files/hash.h"
 #include "data/formats/bases.h"
 #include "data/formats/bed.h"
 #include "data/formats/idx_file.h"  // read_maybe_gzip
@@ -9,6 +10,7 @@
 #include "data/tasks/dna_rows.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace longconv::data {
 
@@ -126,28 +128,33 @@ struct DnaPretraining::Impl {
   }
 };
 
-DnaPretraining::DnaPretraining(const DnaPretrainingConfig& config) {
+DnaPretraining::DnaPretraining(const DnaPretrainingConfig& config, const std::string& part,
+                               std::int64_t length)
+    : DnaPretraining(config, part, length, open_genome_of(config.genome)) {}
+
+DnaPretraining::DnaPretraining(const DnaPretrainingConfig& config, const std::string& part,
+                               std::int64_t length, std::shared_ptr<const Genome> genome) {
+  LONGCONV_CHECK(length >= 2, DataError, "windows of {} ids: expected at least 2", length);
   if (config.intervals().empty()) {
     config.intervals.fail(
         "no intervals given; expected a BED file whose fourth column says train, "
         "valid or test");
   }
   auto impl = std::make_shared<Impl>();
-  impl->genome = open_genome_of(config.genome);
+  impl->genome = std::move(genome);
   TokenizerOptions options;
   options.upper_case = config.upper_case();
   impl->tokenizer = std::make_shared<DnaTokenizer>(options);
-  impl->length = config.seq_len();
+  impl->length = length;
   impl->end_symbol = config.end_symbol();
   impl->pad_interval = config.pad_interval();
   impl->n_is_padding = config.n_is_padding();
   impl->ignore_padding = config.ignore_padding();
-  const bool augmented = config.part() == "train";
+  const bool augmented = part == "train";
   impl->reverse_complement = augmented && config.reverse_complement();
   impl->shift_left = augmented ? config.shift_left() : 0;
   impl->shift_right = augmented ? config.shift_right() : 0;
-  std::vector<Interval> intervals =
-      read_intervals(config.intervals(), config.part(), *impl->genome);
+  std::vector<Interval> intervals = read_intervals(config.intervals(), part, *impl->genome);
   if (const double most = config.max_n_share(); most < 1.0) {
     std::string bases;
     const auto has_too_many = [&](const Interval& interval) {
@@ -159,16 +166,16 @@ DnaPretraining::DnaPretraining(const DnaPretrainingConfig& config) {
     impl->left_out = static_cast<std::int64_t>(std::erase_if(intervals, has_too_many));
     LONGCONV_CHECK(!intervals.empty(), DataError,
                    "{}: every window of part \"{}\" has a larger share of N than max_n_share = {}",
-                   config.intervals(), config.part(), most);
+                   config.intervals(), part, most);
   }
   impl->intervals = std::make_shared<const std::vector<Interval>>(std::move(intervals));
   impl_ = std::move(impl);
 }
 
-std::shared_ptr<const DnaPretraining> DnaPretraining::at_length(std::int64_t seq_len) const {
-  LONGCONV_CHECK(seq_len >= 2, DataError, "windows of {} ids: expected at least 2", seq_len);
+std::shared_ptr<const DnaPretraining> DnaPretraining::at_length(std::int64_t length) const {
+  LONGCONV_CHECK(length >= 2, DataError, "windows of {} ids: expected at least 2", length);
   auto impl = std::make_shared<Impl>(*impl_);
-  impl->length = seq_len;
+  impl->length = length;
   return std::shared_ptr<const DnaPretraining>(new DnaPretraining(std::move(impl)));
 }
 
@@ -178,6 +185,20 @@ std::int64_t DnaPretraining::size() const {
 std::int64_t DnaPretraining::seq_len() const { return impl_->length - 1; }
 const DnaTokenizer& DnaPretraining::tokenizer() const { return *impl_->tokenizer; }
 std::int64_t DnaPretraining::left_out() const { return impl_->left_out; }
+
+std::shared_ptr<const Genome> DnaPretraining::genome() const { return impl_->genome; }
+
+std::string DnaPretraining::fingerprint() const {
+  files::Sha256 hash;
+  for (const Sequence& each : impl_->genome->sequences()) {
+    hash.update(fmt::format("{} {}\n", each.name, each.length));
+  }
+  for (const Interval& each : *impl_->intervals) {
+    hash.update(fmt::format("{} {} {}\n", each.sequence, each.start, each.end));
+  }
+  hash.update(files::hex(impl_->tokenizer->fingerprint()));
+  return files::hex(hash.finish());
+}
 
 std::string DnaPretraining::bases(std::int64_t index, const std::uint64_t* key) const {
   check_index(index, size());

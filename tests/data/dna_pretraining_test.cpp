@@ -31,12 +31,11 @@ class DnaWindows : public ::testing::Test {
  protected:
   DnaWindows() {
     config.genome.set(put(folder_ / "g.fa", ">c\n" + std::string(kChromosome) + "\n"));
-    config.seq_len.set(8);
   }
   void intervals(const std::string& bed) { config.intervals.set(put(folder_ / "i.bed", bed)); }
   /// The only window, from the input and the last target: all ids.
   std::vector<std::int64_t> ids() {
-    const DnaPretraining data(config);
+    const DnaPretraining data = open();
     const Batch batch = data.get(std::vector<std::int64_t>{0});
     std::vector<std::int64_t> all = row_of(batch.input, 0);
     const auto target = row_of(batch.target, 0);
@@ -47,8 +46,11 @@ class DnaWindows : public ::testing::Test {
     all.push_back(target.back());
     return all;
   }
+  DnaPretraining open() const { return {config, part, length}; }
   test::ScratchFolder folder_;
   DnaPretrainingConfig config;
+  std::string part = "train";
+  std::int64_t length = 8;
 };
 
 TEST_F(DnaWindows, OnlyTheFirstBasesOfALongIntervalAreUsed) {
@@ -90,23 +92,23 @@ TEST_F(DnaWindows, UnknownBasesMayBecomePaddingThatDoesNotCount) {
   intervals("c\t12\t20\ttrain\n");
   EXPECT_THAT(ids(), ElementsAre(10, 10, 11, 11, 7, 8, 7, 1));
   config.n_is_padding.set(true);
-  const Batch batch = DnaPretraining(config).get(std::vector<std::int64_t>{0});
+  const Batch batch = open().get(std::vector<std::int64_t>{0});
   EXPECT_THAT(row_of(batch.input, 0), ElementsAre(10, 10, 4, 4, 7, 8, 7));
   EXPECT_THAT(row_of(batch.target, 0), ElementsAre(10, -100, -100, 7, 8, 7, 1));
 }
 
 TEST_F(DnaWindows, PartsAreThoseOfTheFileAndTooManyNAreLeftOut) {
   intervals("c\t0\t8\ttrain\nc\t8\t16\tvalid\nc\t12\t20\ttrain\nc\t0\t4\ttest\n");
-  EXPECT_EQ(DnaPretraining(config).size(), 2);
+  EXPECT_EQ(open().size(), 2);
   config.max_n_share.set(0.1);
-  const DnaPretraining fewer(config);
+  const DnaPretraining fewer = open();
   EXPECT_EQ(fewer.size(), 1);
   EXPECT_EQ(fewer.left_out(), 1);
-  config.part.set("validation");
-  EXPECT_THAT(message_of<DataError>([&] { DnaPretraining{config}; }),
+  part = "validation";
+  EXPECT_THAT(message_of<DataError>([&] { open(); }),
               HasSubstr("every window of part \"validation\""));
   config.max_n_share.set(0.25);
-  EXPECT_EQ(DnaPretraining(config).size(), 1);
+  EXPECT_EQ(open().size(), 1);
 }
 
 TEST_F(DnaWindows, AugmentationIsAFunctionOfTheKeyAndOnlyForTraining) {
@@ -114,8 +116,8 @@ TEST_F(DnaWindows, AugmentationIsAFunctionOfTheKeyAndOnlyForTraining) {
   config.reverse_complement.set(true);
   config.shift_left.set(30);
   config.shift_right.set(30);
-  config.seq_len.set(6);
-  const DnaPretraining data(config);
+  length = 6;
+  const DnaPretraining data = open();
   EXPECT_EQ(data.bases(0, nullptr), "CAACGG");
   const std::string chromosome = kChromosome;
   std::string other(chromosome.rbegin(), chromosome.rend());
@@ -144,8 +146,8 @@ TEST_F(DnaWindows, AugmentationIsAFunctionOfTheKeyAndOnlyForTraining) {
   EXPECT_LT(reversed, 1100);
   const std::vector<std::int64_t> zero{0};
   const std::vector<std::uint64_t> key{12345};
-  config.part.set("validation");
-  const DnaPretraining validation(config);
+  part = "validation";
+  const DnaPretraining validation = open();
   EXPECT_TRUE(validation.draw(zero, key).input.equal(validation.get(zero).input));
 }
 
@@ -155,7 +157,7 @@ TEST_F(DnaWindows, EpochsDifferAndAnyPositionCanBeResumed) {
     bed += "c\t" + std::to_string(i) + "\t" + std::to_string(i + 9) + "\ttrain\n";
   intervals(bed);
   config.reverse_complement.set(true);
-  const auto data = std::make_shared<DnaPretraining>(config);
+  const auto data = std::make_shared<DnaPretraining>(config, part, length);
   LoaderOptions options;
   options.batch_size = 3;
   options.seed = 5;
@@ -179,18 +181,18 @@ TEST_F(DnaWindows, EpochsDifferAndAnyPositionCanBeResumed) {
 
 TEST_F(DnaWindows, AStageOfAWarmUpIsTheSameIntervalsAtAnotherLength) {
   intervals("c\t2\t20\ttrain\n");
-  const DnaPretraining data(config);
+  const DnaPretraining data = open();
   const auto longer = data.at_length(16);
   EXPECT_EQ(longer->seq_len(), 15);
-  config.seq_len.set(16);
+  length = 16;
   const std::vector<std::int64_t> zero{0};
-  EXPECT_TRUE(longer->get(zero).input.equal(DnaPretraining(config).get(zero).input));
+  EXPECT_TRUE(longer->get(zero).input.equal(open().get(zero).input));
 }
 
 TEST_F(DnaWindows, IntervalsOfAnotherAssemblyAreErrorsWithTheirLine) {
   const auto says = [&](const std::string& bed) {
     intervals(bed);
-    return message_of<DataError>([&] { DnaPretraining{config}; });
+    return message_of<DataError>([&] { open(); });
   };
   EXPECT_THAT(says("c\t0\t8\ttrain\nd\t0\t8\ttrain\n"), HasSubstr("i.bed:2: "));
   EXPECT_THAT(says("d\t0\t8\ttrain\n"), HasSubstr("has no sequence \"d\""));
@@ -199,10 +201,10 @@ TEST_F(DnaWindows, IntervalsOfAnotherAssemblyAreErrorsWithTheirLine) {
   EXPECT_THAT(says("c\t0\t8\tdev\n"), HasSubstr("fourth column \"dev\""));
   EXPECT_THAT(says("c\t0\t8\ttest\n"), HasSubstr("no interval of part \"train\""));
   config.intervals.set("");
-  EXPECT_THAT(message_of<ConfigError>([&] { DnaPretraining{config}; }), HasSubstr("intervals: "));
+  EXPECT_THAT(message_of<ConfigError>([&] { open(); }), HasSubstr("intervals: "));
   intervals("c\t0\t8\ttrain\n");
   config.genome.set("");
-  EXPECT_THAT(message_of<ConfigError>([&] { DnaPretraining{config}; }), HasSubstr("genome: "));
+  EXPECT_THAT(message_of<ConfigError>([&] { open(); }), HasSubstr("genome: "));
 }
 
 TEST_F(DnaWindows, TilesCoverARegionWithTheEndBehindThePadding) {
