@@ -2,6 +2,7 @@
 
 #include "core/base/check.h"
 #include "data/formats/text_fields.h"
+#include "data/formats/utf8.h"
 
 #include <algorithm>
 
@@ -20,6 +21,14 @@ bool has_foreign_bytes(std::string_view bytes) {
     found |= static_cast<unsigned char>(static_cast<unsigned char>(value - 0x21) > 0x7e - 0x21);
   }
   return found != 0;
+}
+
+/// True if a name comes back from the .fai that it is written to.
+bool can_be_listed(std::string_view name) {
+  const bool visible = std::none_of(name.begin(), name.end(), [](char byte) {
+    return static_cast<unsigned char>(byte) < 0x20 || byte == '\x7f';
+  });
+  return visible && !name.starts_with(kByteOrderMark) && utf8_error(name) == std::string_view::npos;
 }
 
 }  // namespace
@@ -131,6 +140,9 @@ void FastaIndexer::begin_sequence() {
   entry.name = fasta_name(std::string_view(header_).substr(1));
   entry.offset = offset_;
   if (entry.name.empty()) fail("a header without a name");
+  if (!can_be_listed(entry.name)) {
+    fail("a name that is not UTF-8, or has a control character or a byte order mark in it");
+  }
   if (!names_.insert(entry.name).second) {
     fail(fmt::format("sequence {:.80} a second time", entry.name));
   }

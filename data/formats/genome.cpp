@@ -25,6 +25,13 @@ std::int64_t Genome::find(std::string_view name) const {
   return found == places_.end() ? -1 : found->second;
 }
 
+std::int64_t Genome::find_chromosome(const std::string& name) const {
+  std::int64_t found = find(name);
+  if (found < 0) found = find("chr" + name);
+  if (found < 0 && name.starts_with("chr")) found = find(std::string_view(name).substr(3));
+  return found;
+}
+
 void Genome::read(std::int64_t sequence, std::int64_t begin, std::span<char> out) const {
   LONGCONV_CHECK(sequence >= 0 && sequence < static_cast<std::int64_t>(sequences_.size()),
                  DataError, "{}: sequence {} asked for, there are {}", path_, sequence,

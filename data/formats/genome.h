@@ -25,6 +25,8 @@ class Genome {
   [[nodiscard]] const std::vector<Sequence>& sequences() const { return sequences_; }
   /// The sequence's place in sequences(), or -1.
   [[nodiscard]] std::int64_t find(std::string_view name) const;
+  /// The same for tables that say "chr1" where the genome says "1", or the other way round.
+  [[nodiscard]] std::int64_t find_chromosome(const std::string& name) const;
   /// Bases [begin, begin + out.size()) of a sequence, in the case that the file has them in.
   /// Throws DataError for a range outside the sequence or a damaged file.
   void read(std::int64_t sequence, std::int64_t begin, std::span<char> out) const;

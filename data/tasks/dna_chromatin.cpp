@@ -24,11 +24,9 @@ struct Place {
   std::int64_t start = 0;  ///< of 1000 bases
 };
 
-/// "chr7" or "7" for 6; 22 and 23 are X and Y.
-std::int64_t find_chromosome(const Genome& genome, std::int64_t number) {
-  const std::string name = number == 22 ? "X" : number == 23 ? "Y" : std::to_string(number + 1);
-  const std::int64_t found = genome.find("chr" + name);
-  return found >= 0 ? found : genome.find(name);
+/// What a number in Chr_No stands for: "7" for 6; 22 and 23 are X and Y.
+std::string chromosome_name(std::int64_t number) {
+  return number == 22 ? "X" : number == 23 ? "Y" : std::to_string(number + 1);
 }
 
 /// The columns of a table by name.
@@ -82,7 +80,7 @@ struct DnaChromatin::Impl {
     const std::int64_t number = whole_number(fields[columns.chromosome], where);
     const std::int64_t start = whole_number(fields[columns.start], where);
     const std::int64_t end = whole_number(fields[columns.end], where);
-    const std::int64_t sequence = find_chromosome(*genome, number);
+    const std::int64_t sequence = genome->find_chromosome(chromosome_name(number));
     LONGCONV_CHECK(sequence >= 0, DataError, "{}: {} has no chromosome for Chr_No {}", where,
                    genome->path(), number);
     const std::int64_t whole = genome->sequences()[static_cast<std::size_t>(sequence)].length;

@@ -96,14 +96,6 @@ void add_folder(DnaShard& shard, const fs::path& folder, int label, std::int64_t
       [&](const std::string& bases) { shard.add(bases, label); });
 }
 
-/// "chr1" where the genome says "1", and the other way round.
-std::int64_t find_region(const Genome& genome, const std::string& name) {
-  std::int64_t found = genome.find(name);
-  if (found < 0) found = genome.find("chr" + name);
-  if (found < 0 && name.starts_with("chr")) found = genome.find(name.substr(3));
-  return found;
-}
-
 void add_intervals(DnaShard& shard, const fs::path& path, const Genome& genome, int label) {
   const std::string text = text_of(path);
   std::set<std::string, std::less<>> ids;
@@ -120,7 +112,7 @@ void add_intervals(DnaShard& shard, const fs::path& path, const Genome& genome, 
                    fields.size());
     LONGCONV_CHECK(ids.emplace(fields[0]).second, DataError, "{}: id {:.40} a second time", where,
                    fields[0]);
-    const std::int64_t sequence = find_region(genome, std::string(fields[1]));
+    const std::int64_t sequence = genome.find_chromosome(std::string(fields[1]));
     LONGCONV_CHECK(sequence >= 0, DataError, "{}: {} has no sequence \"{:.80}\"", where,
                    genome.path(), fields[1]);
     const std::int64_t start = whole_number(fields[2], where);
@@ -253,6 +245,7 @@ Written prepare_nucleotide_task(const NucleotideTransformerConfig& config, const
         fmt::format("\"{}\" is no task of the Nucleotide Transformer; there are:{}", name, all));
   }
   std::vector<std::string> classes;
+  classes.reserve(static_cast<std::size_t>(task->classes));
   for (int label = 0; label < task->classes; ++label) classes.push_back(std::to_string(label));
   DnaShard shard(out, std::string("nucleotide_transformer ") + task->name, classes,
                  config.upper_case());

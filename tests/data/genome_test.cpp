@@ -44,6 +44,7 @@ void expect_small(const Genome& genome) {
   ASSERT_EQ(genome.sequences().size(), 2U);
   EXPECT_EQ(genome.find("two"), 1);
   EXPECT_EQ(genome.find("first"), -1);
+  EXPECT_EQ(genome.find_chromosome("chrtwo"), 1);
   const std::string all[] = {kOne, kTwo};
   for (std::int64_t s = 0; s < 2; ++s) {
     const std::string& want = all[s];
@@ -146,6 +147,9 @@ TEST_F(FastaFiles, EveryMistakeHasFileAndLine) {
   EXPECT_THAT(says("\n\n"), HasSubstr("a.fa: no sequence in it"));
   EXPECT_THAT(says(">a\nAC\n>a b\nAC\n"), HasSubstr("a.fa:3: sequence a a second time"));
   EXPECT_THAT(says("> \nAC\n"), HasSubstr("a.fa:1: a header without a name"));
+  EXPECT_THAT(says(">\xEF\xBB\xBFx\nAC\n"), HasSubstr("a.fa:1: a name that is not UTF-8"));
+  EXPECT_THAT(says(">x\xff\nAC\n"), HasSubstr("a.fa:1: a name that is not UTF-8"));
+  EXPECT_THAT(says(">x\x01\nAC\n"), HasSubstr("a.fa:1: a name that is not UTF-8"));
   EXPECT_THAT(says(">a\n>b\nAC\n"), HasSubstr("a.fa:2: sequence a, which ends here, has no bases"));
   EXPECT_THAT(says(">b\nAC\n>a"), HasSubstr("sequence a, which ends here, has no bases"));
   EXPECT_THAT(says(">a\nACG\nACGT\n"), HasSubstr("a.fa:3: 4 bases, the lines before have 3"));
