@@ -156,7 +156,8 @@ A .txt file is one document; a .jsonl file has one a line, in its "text" field. 
 searched for these. The corpus has train/ and validation/ shards, tokenizer/ and manifest.json.
 
 Labelled data sets become one sample shard: data prepare TASK FOLDER [key=value ...] --out FILE.lcs,
-TASK one of pathfinder, listops, imdb, aan, cifar10, mnist:
+TASK one of pathfinder, listops, imdb, aan, cifar10, mnist, genomic_benchmark,
+nucleotide_transformer, dna_fasta:
   longconv data prepare mnist /usr/share/datasets/fashion-mnist fashion=true --out fashion.lcs)");
   auto options = std::make_shared<DataPrepareOptions>();
   auto no_eos = std::make_shared<bool>(false);
@@ -272,10 +273,16 @@ void add_data(CLI::App& program, Action& action) {
   longconv data inspect corpora/book --samples 5
   longconv data inspect corpora/book/train/000.lct --verify
   longconv data inspect corpora/path32.lcs --samples 10 --png path32.png
+  longconv data inspect hg38.2bit
+
+Of a genome (FASTA, 2bit) it shows sequences and the composition of their bases; of a BED file its
+intervals.
 
 Of a sample shard it shows statistics and samples; images as blocks, or in a PNG file.)");
   auto look = std::make_shared<DataInspectOptions>();
-  inspect->add_option("path", look->path, "Corpus folder, .lct or .lcs shard, HDF5 container")
+  inspect
+      ->add_option("path", look->path,
+                   "Corpus folder, .lct or .lcs shard, HDF5 container, genome, .bed")
       ->type_name("PATH")
       ->required();
   inspect->add_option("--samples", look->samples, "Pieces of decoded text, or samples, to show")
@@ -283,7 +290,7 @@ Of a sample shard it shows statistics and samples; images as blocks, or in a PNG
       ->check(CLI::NonNegativeNumber);
   inspect->add_option("--png", look->png, "Write the samples of an image shard to this file")
       ->type_name("FILE");
-  inspect->add_flag("--verify", look->verify, "Check every checksum and every id");
+  inspect->add_flag("--verify", look->verify, "Check every checksum and every id; count all bases");
   add_json(inspect, look->json);
   inspect->callback([look, &action] { action = [look] { return data_inspect(*look); }; });
 

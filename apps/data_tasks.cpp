@@ -2,6 +2,8 @@
 #include "apps/commands.h"
 #include "core/base/check.h"
 #include "core/config/section.h"
+#include "data/tasks/brain_series.h"
+#include "data/tasks/dna_labelled.h"
 #include "data/tasks/labelled.h"
 #include "data/tasks/listops.h"
 #include "data/tasks/pathfinder.h"
@@ -60,6 +62,7 @@ const std::vector<Maker>& makers() {
       maker<data::ListOpsConfig>("listops", &data::write_listops),
       maker<data::RecallConfig>("recall", &data::write_recall),
       maker<data::InductionConfig>("induction", &data::write_induction),
+      maker<data::BrainGeneratorConfig>("brain", &data::write_brain_series),
   };
   return all;
 }
@@ -93,6 +96,10 @@ const std::vector<Preparer>& preparers() {
       preparer<data::AanConfig>("aan", &data::prepare_aan),
       preparer<data::CifarConfig>("cifar10", &data::prepare_cifar),
       preparer<data::MnistConfig>("mnist", &data::prepare_mnist),
+      preparer<data::GenomicBenchmarkConfig>("genomic_benchmark", &data::prepare_genomic_benchmark),
+      preparer<data::NucleotideTransformerConfig>("nucleotide_transformer",
+                                                  &data::prepare_nucleotide_task),
+      preparer<data::DnaFastaConfig>("dna_fasta", &data::prepare_dna_fasta),
   };
   return all;
 }
