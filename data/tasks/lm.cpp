@@ -58,7 +58,7 @@ Corpus open_corpus(const DataConfig& config) {
   Corpus corpus;
   corpus.folder = config.path();
   const Manifest manifest = read_manifest(corpus.folder);
-  corpus.fingerprint = files::hex(files::sha256_file(corpus.folder / kManifestFile));
+  corpus.fingerprint = manifest.fingerprint();
 
   const std::string chosen = config.tokenizer();
   corpus.tokenizer =

@@ -25,7 +25,7 @@ struct Corpus {
   std::int64_t validation_bytes = 0;
   std::int64_t train_tokens = 0;
   std::int64_t validation_tokens = 0;
-  std::string fingerprint;  ///< hex sha256 of the manifest
+  std::string fingerprint;  ///< hex sha256 of the manifest, but for how long it took
 };
 
 /// Throws DataError if the folder, its manifest or a shard is missing or foreign, or if the
