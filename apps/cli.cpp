@@ -162,7 +162,8 @@ tokenizer/ and manifest.json. Stopped or killed, the same command goes on with w
 finished; several processes may share the work with --part, on machines that share the folder.
 
 Labelled data sets become one sample shard: data prepare TASK FOLDER [key=value ...] --out FILE.lcs,
-TASK one of pathfinder, listops, imdb, aan, cifar10, mnist:
+TASK one of pathfinder, listops, imdb, aan, cifar10, mnist, glue:
+  longconv data prepare glue glue_data task=mnli --out mnli.lcs
   longconv data prepare mnist /usr/share/datasets/fashion-mnist fashion=true --out fashion.lcs)");
   auto options = std::make_shared<DataPrepareOptions>();
   auto no_eos = std::make_shared<bool>(false);

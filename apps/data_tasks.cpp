@@ -2,6 +2,7 @@
 #include "apps/commands.h"
 #include "core/base/check.h"
 #include "core/config/section.h"
+#include "data/tasks/glue.h"
 #include "data/tasks/labelled.h"
 #include "data/tasks/listops.h"
 #include "data/tasks/pathfinder.h"
@@ -93,6 +94,7 @@ const std::vector<Preparer>& preparers() {
       preparer<data::AanConfig>("aan", &data::prepare_aan),
       preparer<data::CifarConfig>("cifar10", &data::prepare_cifar),
       preparer<data::MnistConfig>("mnist", &data::prepare_mnist),
+      preparer<data::GlueFilesConfig>("glue", &data::prepare_glue),
   };
   return all;
 }
