@@ -32,7 +32,8 @@ struct Corpus {
 /// tokenizer (config.tokenizer, else the folder's own) is not the one the shards were made with.
 Corpus open_corpus(const DataConfig& config);
 
-/// Windows over the concatenation of the shards. Item i is tokens [i L, i L + L].
+/// Windows over the concatenation of the shards, memory-mapped. Item i is tokens [i L, i L + L].
+/// Checksums are checked at opening up to 4 GiB of shards in all; every id is when it is read.
 class WindowDataset final : public Dataset {
  public:
   WindowDataset(const std::vector<std::filesystem::path>& shards, std::int64_t seq_len);
