@@ -45,6 +45,7 @@ struct Loader::Impl {
       batch.input = batch.input.pin_memory();
       batch.target = batch.target.pin_memory();
       if (batch.lengths.defined()) batch.lengths = batch.lengths.pin_memory();
+      if (batch.types.defined()) batch.types = batch.types.pin_memory();
     }
     return batch;
   }

@@ -18,6 +18,7 @@ struct Batch {
   at::Tensor input;      ///< (B, L) int64
   at::Tensor target;     ///< (B, L) int64, input shifted by one
   at::Tensor lengths{};  ///< (B) int64, of rows before padding; undefined where none is padded
+  at::Tensor types{};    ///< (B, L) int64, BERT's token types; undefined but for sentence pairs
 };
 
 /// Items by index; thread-safe for concurrent get().
