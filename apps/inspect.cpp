@@ -8,6 +8,7 @@
 #include "core/files/hash.h"
 #include "core/files/npy.h"
 #include "core/files/safetensors.h"
+#include "data/tasks/inspect_genome.h"
 #include "models/cost/cost.h"
 #include "train/checkpoint/folder.h"
 #include "train/report/metrics.h"
@@ -148,7 +149,8 @@ ExitCode inspect(const InspectOptions& options) {
   LONGCONV_CHECK(fs::exists(path), DataError, "{}: no such file or folder", options.path);
   const std::string extension = path.extension().string();
   const bool corpus = fs::is_directory(path) && fs::exists(path / "manifest.json");
-  if (corpus || extension == ".lct" || extension == ".lcs" || extension == ".h5") {
+  if (corpus || extension == ".lct" || extension == ".lcs" || extension == ".h5" ||
+      data::is_genome_file(path) || data::is_bed_file(path)) {
     return data_inspect(
         {.path = options.path, .samples = 3, .verify = false, .json = options.json});
   }
@@ -165,8 +167,9 @@ ExitCode inspect(const InspectOptions& options) {
     result = describe_config(path);
   } else {
     throw DataError(
-        fmt::format("{}: expected a .toml, .safetensors, .npy, .lct, .lcs or .h5 file or the "
-                    "folder of a run, checkpoint, model or corpus, got a file \"{}\"",
+        fmt::format("{}: expected a .toml, .safetensors, .npy, .lct, .lcs or .h5 file, a "
+                    "genome (.fa, .2bit), a .bed file or the folder of a run, checkpoint, model or "
+                    "corpus, got a file \"{}\"",
                     options.path, path.filename().string()));
   }
   print_result(result.dump(2, ' ', false, ordered_json::error_handler_t::replace), options.json);

@@ -102,6 +102,14 @@ TEST(Sha256, PartsGiveWhatTheWholeGives) {
   }
 }
 
+TEST(Sha256, InstructionsAndArithmeticAgree) {
+  std::string text;
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_EQ(hex(sha256(text)), hex(sha256_portable(text))) << text.size();
+    text += static_cast<char>(i * 37 + i / 7);
+  }
+}
+
 TEST(Sha256, StartsAnewAfterFinish) {
   Sha256 hash;
   hash.update("something else");
