@@ -91,10 +91,9 @@ TEST_P(LongConv, MatchesTheFloat64Reference) {
   // which zeros would pass for the longest row.
   const bool halved = testing::sums_of(*row.row) == testing::Sums::by_half_transform;
   expect_gradient(want.skip, scale.skip, halved ? filters / 2 : filters, "dskip");
-                  "dskip");  // the gradient of one more tap of lag 0
-                  expect_gradient(want.gate_in, scale.gate_in, bound, "dgate_in");
-                  expect_gradient(want.gate_out, scale.gate_out, bound, "dgate_out");
-                  EXPECT_EQ(next, leaves.size());
+  expect_gradient(want.gate_in, scale.gate_in, bound, "dgate_in");
+  expect_gradient(want.gate_out, scale.gate_out, bound, "dgate_out");
+  EXPECT_EQ(next, leaves.size());
 }
 
 std::vector<Case> every_case() {
