@@ -241,6 +241,12 @@ TEST(Stages, FollowOneAnother) {
                                            b.get(), b.get()));
   EXPECT_EQ(at.consumed, 3 * 4 + 2 * 6);
 
+  // A stage starts an epoch, wherever the one before it ended.
+  const Order ragged({{a, 1, 1, 3}, {a, 1, 1, 0}}, LoaderOptions{});
+  std::set<std::int64_t> items;
+  for (std::int64_t i = 3; i < 13; ++i) items.insert(ragged.items({1, i, 0}).indices.front());
+  EXPECT_EQ(items.size(), 10U);
+
   // Two stages over one data set are not in the same order.
   const Order twice({{b, 8, 8, 1}, {b, 8, 8, 0}}, LoaderOptions{});
   EXPECT_NE(twice.items({1, 0, 0}).indices, twice.items({1, 8, 0}).indices);
