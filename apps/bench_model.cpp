@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/runtime/device.h"
 #include "models/cost/cost.h"
+#include "train/loop/feed.h"
 #include "train/loop/parts.h"
 #include "train/loop/training.h"
 #include "train/optim/optimizer.h"
@@ -85,16 +86,9 @@ double time_convolution(const train::RunConfig& config, const train::Parts& part
 }
 
 train::Parts build_parts(train::RunConfig& config, c10::Device device) {
-  const std::int64_t batch = config.data.batch_size();
-  const std::int64_t micro = config.data.micro_batch();
   train::Parts parts;
   parts.device = device;
-  parts.micro_batch = micro > 0 ? micro : batch / config.train.accumulate();
-  parts.passes = parts.micro_batch > 0 ? batch / parts.micro_batch : 0;
-  if (parts.micro_batch * parts.passes != batch || parts.passes == 0) {
-    config.data.batch_size.fail(fmt::format(
-        "expected a multiple of data.micro_batch (or of train.accumulate), got {}", batch));
-  }
+  parts.micro_batch = train::cut_of_batch(config).micro_batch;
   train::set_arithmetic(config.train);
   runtime::seed_everything(static_cast<std::uint64_t>(config.seed()));
   parts.model = models::build(config.model);
@@ -102,13 +96,12 @@ train::Parts build_parts(train::RunConfig& config, c10::Device device) {
   parts.model->train();
   parts.optimizer = train::make_optimizer(*parts.model, config.optim);
   data::LoaderOptions options;
-  options.batch_size = parts.micro_batch;
   options.workers = config.data.workers();
-  options.pin_memory = device.is_cuda();
-  parts.loader = std::make_unique<data::Loader>(
-      std::make_shared<RandomIds>(parts.micro_batch, config.data.seq_len(),
-                                  config.model.vocab_size()),
-      options);
+  options.device = device;
+  const data::Stage stage{std::make_shared<RandomIds>(parts.micro_batch, config.data.seq_len(),
+                                                      config.model.vocab_size()),
+                          parts.micro_batch, config.data.batch_size(), 0};
+  parts.loader = std::make_unique<data::Loader>(std::vector{stage}, options);
   return parts;
 }
 
@@ -137,10 +130,10 @@ ExitCode bench_model(const BenchOptions& options) {
 
   const std::int64_t mixers =
       config.model.n_layers() - static_cast<std::int64_t>(config.model.attention.layers().size());
-  const std::int64_t calls = mixers * (config.model.order() - 1) * parts.passes;
+  const std::int64_t calls = mixers * (config.model.order() - 1) * parts.loader->passes();
   const double step_ms = steps[steps.size() / 2];
   const double convolution_ms = one_ms * static_cast<double>(calls);
-  const std::int64_t tokens = parts.micro_batch * parts.passes * config.data.seq_len();
+  const std::int64_t tokens = config.data.batch_size() * config.data.seq_len();
   const models::Cost cost = models::cost(config.model);
   const double tokens_per_s = 1e3 * static_cast<double>(tokens) / step_ms;
   const ordered_json result{

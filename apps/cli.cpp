@@ -299,6 +299,27 @@ Writes one sample shard, the same bytes for any number of threads.)");
   app->callback([options, &action] { action = [options] { return data_generate(*options); }; });
 }
 
+void add_data_bench(CLI::App& data, Action& action) {
+  CLI::App* app = command(data, "bench", "Time a run's batches, without its model",
+                          R"(Examples:
+  longconv data bench configs/lm/hyena_153m.toml
+  longconv data bench configs/dna/hyenadna_medium_160k.toml --step-ms 250 data.workers=4
+
+Shows how fast batches come when nothing else happens, and how long a step that computes for
+--step-ms would wait for its own.)");
+  auto options = std::make_shared<DataBenchOptions>();
+  app->add_option("config", options->config, "TOML file of a run")->type_name("CONFIG")->required();
+  add_overrides(app, options->overrides);
+  app->add_option("--steps", options->steps, "Optimiser steps to take the batches of")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  app->add_option("--step-ms", options->step_ms, "Time a step computes; 0 = none")
+      ->type_name("MS")
+      ->check(CLI::NonNegativeNumber);
+  add_json(app, options->json);
+  app->callback([options, &action] { action = [options] { return data_bench(*options); }; });
+}
+
 void add_data(CLI::App& program, Action& action) {
   CLI::App* app = command(program, "data", "Prepare, convert and look into training data",
                           "Each has its own help: longconv data prepare --help");
@@ -306,6 +327,7 @@ void add_data(CLI::App& program, Action& action) {
   add_data_prepare(*app, action);
   add_data_tokenizer(*app, action);
   add_data_generate(*app, action);
+  add_data_bench(*app, action);
 
   CLI::App* inspect = command(*app, "inspect", "Show what a corpus, shard or container holds",
                               R"(Examples:

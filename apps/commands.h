@@ -127,6 +127,15 @@ struct DataInspectOptions {
 };
 ExitCode data_inspect(const DataInspectOptions& options);
 
+struct DataBenchOptions {
+  std::string config;
+  std::vector<std::string> overrides;
+  std::int64_t steps = 100;
+  double step_ms = 0.0;  ///< what a step computes between its batches
+  bool json = false;
+};
+ExitCode data_bench(const DataBenchOptions& options);
+
 struct DataConvertOptions {
   std::string source;     ///< .lct, .h5, .npy, nanoGPT or llm.c .bin
   std::string target;     ///< .lct, .h5, .npy

@@ -7,7 +7,7 @@ _longconv_commands="train eval generate data inspect doctor bench report"
 _longconv_subcommands() {
   case "$1" in
     "") echo "$_longconv_commands" ;;
-    data) echo "prepare tokenizer generate inspect convert" ;;
+    data) echo "prepare tokenizer generate inspect convert bench" ;;
     bench) echo "conv short model" ;;
   esac
 }
@@ -28,6 +28,7 @@ _longconv_options() {
       ;;
     "data generate") echo "--out --threads --print-config --json $common" ;;
     "data inspect") echo "--samples --png --verify --json $common" ;;
+    "data bench") echo "--steps --step-ms --json $common" ;;
     "data convert") echo "--tokenizer --json $common" ;;
     inspect | doctor) echo "--json $common" ;;
     "bench conv") echo "--lengths --batch --channels --dtype --gated --preset --device --repeats --json $common" ;;
@@ -90,10 +91,10 @@ _longconv() {
     COMPREPLY=(perplexity)
   elif [[ "$command" == "data tokenizer" && "$prev" == tokenizer ]]; then
     mapfile -t COMPREPLY < <(compgen -W "train encode decode check" -- "$cur")
-  elif [[ ("$command" == train || "$command" == "bench model") && -n "$config" ]]; then
+  elif [[ ("$command" == train || "$command" == "bench model" || "$command" == "data bench") && -n "$config" ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(_longconv_keys "${words[0]}" "$config")" -- "$cur")
     compopt -o nospace 2>/dev/null
-  elif [[ "$command" == train || "$command" == "bench model" ]]; then
+  elif [[ "$command" == train || "$command" == "bench model" || "$command" == "data bench" ]]; then
     mapfile -t COMPREPLY < <(compgen -f -X '!*.toml' -- "$cur"; compgen -d -S / -- "$cur")
     [[ ${#COMPREPLY[@]} -eq 1 && "${COMPREPLY[0]}" == */ ]] && compopt -o nospace 2>/dev/null
   elif [[ "$command" == report ]]; then

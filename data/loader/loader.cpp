@@ -1,9 +1,8 @@
 #include "data/loader/loader.h"
 
 #include "core/base/check.h"
-
-#define AT_PER_OPERATOR_HEADERS
-#include <ATen/Context.h>
+#include "data/loader/device_copy.h"
+#include "data/loader/order.h"
 
 #include <condition_variable>
 #include <exception>
@@ -19,50 +18,45 @@ namespace {
 
 /// A batch, or why there is none.
 struct Prepared {
-  Batch batch;
+  OnItsWay sent;
   std::exception_ptr error;
 };
+
+std::vector<Stage> one_stage(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options) {
+  return {{std::move(dataset), options.batch_size, options.batch_size * options.ranks, 0}};
+}
 
 }  // namespace
 
 struct Loader::Impl {
-  Impl(std::shared_ptr<const Dataset> source, LoaderOptions wanted)
-      : dataset(std::move(source)), options(wanted), start{options.seed, 0} {}
+  Impl(std::vector<Stage> stages, const LoaderOptions& wanted)
+      : options(wanted),
+        order(std::move(stages), wanted),
+        copy(wanted.device),
+        at{wanted.seed, 0, 0},
+        next_to_make(at) {}
 
-  /// Samples [first, first + batch_size) of the endless stream: a pure function of (seed, first).
-  [[nodiscard]] Batch make(std::uint64_t seed, std::int64_t first) const {
-    const std::int64_t n = dataset->size();
-    std::vector<std::int64_t> indices(static_cast<std::size_t>(options.batch_size));
-    std::vector<std::uint64_t> keys(indices.size());
-    for (std::size_t i = 0; i < indices.size(); ++i, ++first) {
-      const std::int64_t epoch = first / n;
-      const std::int64_t position = first % n;
-      indices[i] = options.shuffle ? shuffled_index(seed, epoch, position, n) : position;
-      keys[i] = draw_key(seed, epoch, indices[i]);
-    }
-    Batch batch = dataset->draw(indices, keys);
-    if (options.pin_memory && at::hasCUDA()) {
-      batch.input = batch.input.pin_memory();
-      batch.target = batch.target.pin_memory();
-      if (batch.lengths.defined()) batch.lengths = batch.lengths.pin_memory();
-      if (batch.types.defined()) batch.types = batch.types.pin_memory();
-    }
-    return batch;
+  [[nodiscard]] OnItsWay make(const Position& position) const {
+    const Items items = order.items(position);
+    Batch batch = items.dataset->draw(items.indices, items.keys);
+    batch.divisor = items.divisor;
+    return copy.begin(std::move(batch));
   }
 
   void work() {
     std::unique_lock lock(mutex);
     while (true) {
-      wake_workers.wait(lock, [this] { return stopping || next_to_make < given + depth(); });
+      wake_workers.wait(lock, [this] { return stopping || made < given + depth(); });
       if (stopping) return;
-      const std::int64_t number = next_to_make++;
+      const std::int64_t number = made++;
       const std::uint64_t its_generation = generation;
-      const Position from = start;
+      const Position position = next_to_make;
+      next_to_make = order.after(next_to_make);
       lock.unlock();
 
       Prepared prepared;
       try {
-        prepared.batch = make(from.seed, from.consumed + number * options.batch_size);
+        prepared.sent = make(position);
       } catch (...) {
         prepared.error = std::current_exception();
       }
@@ -78,34 +72,34 @@ struct Loader::Impl {
   /// Batches made ahead: two a worker, so that none waits while the reader takes one.
   [[nodiscard]] std::int64_t depth() const { return 2 * options.workers; }
 
-  std::shared_ptr<const Dataset> dataset;
   LoaderOptions options;
+  Order order;
+  DeviceCopy copy;
 
   mutable std::mutex mutex;
   std::condition_variable wake_workers;
   std::condition_variable wake_reader;
-  Position start;                // where batch 0 of this generation begins
-  std::uint64_t generation = 0;  // counts seeks
-  std::int64_t given = 0;        // batches that next() has returned since `start`
-  std::int64_t next_to_make = 0;
+  Position at;                             // of the batch that next() will return
+  Position next_to_make;                   // of the batch that a worker will begin
+  std::uint64_t generation = 0;            // counts seeks
+  std::int64_t given = 0;                  // batches of this generation: returned by next()
+  std::int64_t made = 0;                   // and begun by a worker
   std::map<std::int64_t, Prepared> ready;  // by number, so that the order never depends on threads
   bool stopping = false;
   std::vector<std::thread> threads;
 };
 
-Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
-    : impl_(std::make_unique<Impl>(std::move(dataset), options)) {
-  LONGCONV_CHECK(options.batch_size >= 1 && options.workers >= 0, DataError,
-                 "loader: batch_size {} and workers {}, expected at least 1 and 0",
-                 options.batch_size, options.workers);
-  LONGCONV_CHECK(
-      impl_->dataset->size() > 0, DataError,
-      "the data set has no window of {} + 1 tokens: use a shorter data.seq_len or more text",
-      impl_->dataset->seq_len());
+Loader::Loader(std::vector<Stage> stages, LoaderOptions options) {
+  LONGCONV_CHECK(options.workers >= 0, DataError, "loader: {} workers, expected at least 0",
+                 options.workers);
+  impl_ = std::make_unique<Impl>(std::move(stages), options);
   for (std::int64_t i = 0; i < options.workers; ++i) {
     impl_->threads.emplace_back([impl = impl_.get()] { impl->work(); });
   }
 }
+
+Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
+    : Loader(one_stage(std::move(dataset), options), options) {}
 
 Loader::~Loader() {
   {
@@ -119,37 +113,43 @@ Loader::~Loader() {
 Batch Loader::next() {
   Impl& loader = *impl_;
   std::unique_lock lock(loader.mutex);
+  OnItsWay sent;
   if (loader.threads.empty()) {
-    Batch batch = loader.make(loader.start.seed,
-                              loader.start.consumed + loader.given * loader.options.batch_size);
-    ++loader.given;
-    return batch;
+    sent = loader.make(loader.at);
+  } else {
+    loader.wake_reader.wait(lock, [&] { return loader.ready.count(loader.given) > 0; });
+    const auto found = loader.ready.find(loader.given);
+    // An error stays where it is: asking again gives it again, and the position does not move.
+    if (found->second.error) std::rethrow_exception(found->second.error);
+    sent = std::move(found->second.sent);
+    loader.ready.erase(found);
   }
-  loader.wake_reader.wait(lock, [&] { return loader.ready.count(loader.given) > 0; });
-  const auto found = loader.ready.find(loader.given);
-  // An error stays where it is: asking again gives it again, and the position does not move.
-  if (found->second.error) std::rethrow_exception(found->second.error);
-  Batch batch = std::move(found->second.batch);
-  loader.ready.erase(found);
   ++loader.given;
+  loader.at = loader.order.after(loader.at);
   loader.wake_workers.notify_one();
-  return batch;
+  lock.unlock();
+  return loader.copy.take(std::move(sent));
 }
 
 Position Loader::position() const {
   const std::lock_guard lock(impl_->mutex);
-  return {impl_->start.seed, impl_->start.consumed + impl_->given * impl_->options.batch_size};
+  return impl_->at;
 }
 
+std::int64_t Loader::passes() const { return impl_->order.passes(position().consumed); }
+
 void Loader::seek(const Position& position) {
-  LONGCONV_CHECK(position.consumed >= 0, DataError, "loader: cannot seek to sample {}",
-                 position.consumed);
   Impl& loader = *impl_;
+  LONGCONV_CHECK(position.consumed >= 0 && position.pass >= 0 &&
+                     position.pass < loader.order.passes(position.consumed),
+                 DataError, "loader: cannot seek to item {}, batch {} of its step",
+                 position.consumed, position.pass);
   {
     const std::lock_guard lock(loader.mutex);
-    loader.start = position;
+    loader.at = position;
+    loader.next_to_make = position;
     loader.given = 0;
-    loader.next_to_make = 0;
+    loader.made = 0;
     loader.ready.clear();
     ++loader.generation;
   }

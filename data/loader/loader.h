@@ -1,24 +1,34 @@
-// Batches in an order that is a pure function of (seed, epoch, index), from any position.
+// Batches in an order that is a pure function of (seed, epoch, index), from any position, for any
+// number of threads and of ranks.
 //
 // Order: index = P(seed, epoch, position), P a keyed bijection on [0, n) (4-round Feistel on the
-// next power of 4 with cycle walking; data.md 4.3), so that no permutation is ever stored.
+// next power of 4 with cycle walking; data.md 4.3), so that no permutation is ever stored. A step
+// takes the next positions; each rank takes its equal slice of them, in one or more batches.
+// data/loader/order.h has the arithmetic, this the threads.
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 namespace longconv::data {
 
-/// One batch; CPU tensors, pinned if asked for. The shapes are those of language-model windows; a
-/// labelled data set says its own (data/tasks/samples.h).
+/// One batch; the shapes are those of language-model windows, a labelled data set says its own
+/// (data/tasks/samples.h).
 struct Batch {
-  at::Tensor input;      ///< (B, L) int64
-  at::Tensor target;     ///< (B, L) int64, input shifted by one
-  at::Tensor lengths{};  ///< (B) int64, of rows before padding; undefined where none is padded
-  at::Tensor types{};    ///< (B, L) int64, BERT's token types; undefined but for sentence pairs
+  at::Tensor input;       ///< (B, L) int64
+  at::Tensor target;      ///< (B, L) int64, input shifted by one; -100 where nothing is predicted
+  at::Tensor lengths{};   ///< (B) int64, of rows before padding; undefined where none is padded
+  at::Tensor types{};     ///< (B, L) int64, BERT's token types; undefined but for sentence pairs
+  at::Tensor segments{};  ///< (B, L) int64, where a row holds several documents: 1 for the first,
+                          ///< 2 for the second, ...; 0 for padding. Else undefined
+  /// Targets of the whole step, over all its batches on all ranks, divided by those of this batch:
+  /// the step's mean loss is the sum of mean / divisor over its batches.
+  double divisor = 1.0;
 };
 
 /// Items by index; thread-safe for concurrent get().
@@ -36,34 +46,57 @@ class Dataset {
                                    std::span<const std::uint64_t> /*keys*/) const {
     return get(indices);
   }
+  /// Tokens of an item before padding: what batches of like length are made by.
+  [[nodiscard]] virtual std::int64_t length(std::int64_t /*index*/) const { return seq_len(); }
+  /// How many of an item's targets count in a loss.
+  [[nodiscard]] virtual std::int64_t targets(std::int64_t /*index*/) const { return seq_len(); }
+  /// False where targets() is the same for all items.
+  [[nodiscard]] virtual bool targets_vary() const { return false; }
 };
 
-/// All of a loader's state: where the next step starts.
+/// All of a loader's state: where the next batch starts.
 struct Position {
   std::uint64_t seed = 0;
-  std::int64_t consumed = 0;  ///< samples since the start of epoch 0; epoch = consumed / size
+  std::int64_t consumed = 0;  ///< items of all ranks since the run's start, whole steps
+  std::int64_t pass = 0;      ///< batches of this rank that the step at `consumed` has given
+};
+
+/// A stretch of a run with one data set and one batch size (sequence-length warm-up has several).
+struct Stage {
+  std::shared_ptr<const Dataset> dataset;
+  std::int64_t batch_size = 1;  ///< items of one next() of one rank
+  std::int64_t step_size = 1;   ///< items of a step, over all ranks
+  std::int64_t steps = 0;       ///< how long it lasts; the last stage has no end
 };
 
 struct LoaderOptions {
-  std::int64_t batch_size = 1;
+  std::int64_t batch_size = 1;  ///< where there is one stage: its batch_size, and one batch a step
   std::uint64_t seed = 0;
   bool shuffle = true;
   std::int64_t workers = 1;  ///< prefetching threads; 0 = none. Never changes what comes out
-  bool pin_memory = false;
+  std::int64_t rank = 0;     ///< this one of `ranks`
+  std::int64_t ranks = 1;
+  /// Each so many steps' items are put together by length, so that batches need little padding;
+  /// 0 = as they come.
+  std::int64_t bucket_steps = 0;
+  c10::Device device = c10::kCPU;  ///< where the batches are needed
 };
 
-/// An endless stream of batches of exactly batch_size windows, epochs following one another.
+/// An endless stream of full batches, epochs following one another.
 class Loader {
  public:
-  /// Throws DataError if the data set is empty.
+  /// Throws DataError if a data set is empty, or a step does not divide into batches and ranks.
+  Loader(std::vector<Stage> stages, LoaderOptions options);
+  /// One stage without end; a step is one batch of each rank.
   Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
   [[nodiscard]] Batch next();
-  [[nodiscard]] Position position() const;  ///< of the batch that next() will return
-  void seek(const Position& position);      ///< O(1)
+  [[nodiscard]] Position position() const;    ///< of the batch that next() will return
+  [[nodiscard]] std::int64_t passes() const;  ///< batches a step, in the stage of position()
+  void seek(const Position& position);        ///< O(1)
 
  private:
   struct Impl;

@@ -1,17 +1,31 @@
 #include "data/tasks/language_data.h"
 
 #include "data/tasks/dna_pretraining.h"
+#include "data/tasks/documents_lm.h"
 #include "data/tokenizers/dna.h"
 
 namespace longconv::data {
 
 namespace {
 
+std::shared_ptr<const Dataset> train_rows(const DataConfig& config, const Corpus& corpus,
+                                          std::int64_t seq_len, bool verify) {
+  const std::string& rows = config.rows();
+  if (rows == "windows") return std::make_shared<WindowDataset>(corpus.train, seq_len, verify);
+  return std::make_shared<DocumentRows>(corpus.train, seq_len, rows == "packed", verify);
+}
+
 LanguageData open_shards(const DataConfig& config, bool only_validation) {
   LanguageData out;
   out.corpus = open_corpus(config);
   const std::int64_t seq_len = config.seq_len();
-  if (!only_validation) out.train = std::make_shared<WindowDataset>(out.corpus.train, seq_len);
+  if (!only_validation) {
+    out.train = train_rows(config, out.corpus, seq_len, /*verify=*/true);
+    for (std::size_t i = 0; i < config.stage.size(); ++i) {
+      out.stages.push_back(
+          train_rows(config, out.corpus, config.stage[i].seq_len(), /*verify=*/false));
+    }
+  }
   if (!out.corpus.validation.empty()) {
     out.validation = std::make_shared<WindowDataset>(out.corpus.validation, seq_len);
   }
@@ -35,6 +49,9 @@ LanguageData open_dna(const DataConfig& config, bool only_validation) {
   const auto train =
       std::make_shared<DnaPretraining>(config.dna, "train", length, validation->genome());
   out.train = train;
+  for (std::size_t i = 0; i < config.stage.size(); ++i) {
+    out.stages.push_back(train->at_length(config.stage[i].seq_len() + 1));
+  }
   out.corpus.fingerprint = files::hex(files::sha256(train->fingerprint() + out.corpus.fingerprint));
   out.corpus.train_tokens = train->size() * config.seq_len();
   out.corpus.train_bytes = out.corpus.train_tokens;

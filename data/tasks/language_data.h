@@ -7,14 +7,16 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 namespace longconv::data {
 
 struct LanguageData {
   /// Of a genome: its file for `folder`, no shards; a base is a token and a byte.
   Corpus corpus;
-  std::shared_ptr<const Dataset> train;       ///< windows of data.seq_len inputs
-  std::shared_ptr<const Dataset> validation;  ///< nullptr if there is none
+  std::shared_ptr<const Dataset> train;                ///< windows of data.seq_len inputs
+  std::vector<std::shared_ptr<const Dataset>> stages;  ///< of each [[data.stage]]
+  std::shared_ptr<const Dataset> validation;           ///< nullptr if there is none
 };
 
 /// Opens all of it; what training does not need, if `only_validation`, stays closed. Throws

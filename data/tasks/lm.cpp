@@ -96,33 +96,41 @@ Corpus open_corpus(const DataConfig& config) {
   return corpus;
 }
 
+std::vector<TokenShard> open_token_shards(const std::vector<fs::path>& paths, bool verify) {
+  if (verify && total_bytes(paths) > kVerifiedBytes) {
+    verify = false;
+    log::info(
+        "{} shards are opened without checking their checksums, which `longconv data inspect "
+        "--verify` does",
+        paths.size());
+  }
+  std::vector<TokenShard> shards;
+  for (const fs::path& path : paths) {
+    shards.emplace_back(path, verify);
+    const TokenShard& shard = shards.back();
+    const TokenShard& first = shards.front();
+    LONGCONV_CHECK(
+        shard.header().tokenizer == first.header().tokenizer, DataError,
+        "{}: made with tokenizer {}, but {} with {}: these shards do not belong together",
+        path.string(), files::hex(shard.header().tokenizer).substr(0, 12), first.path().string(),
+        files::hex(first.header().tokenizer).substr(0, 12));
+  }
+  return shards;
+}
+
 struct WindowDataset::Impl {
   std::vector<TokenShard> shards;
   std::vector<std::int64_t> starts;  // of each shard in the concatenation, and the end
   std::int64_t seq_len = 0;
 };
 
-WindowDataset::WindowDataset(const std::vector<fs::path>& shards, std::int64_t seq_len)
+WindowDataset::WindowDataset(const std::vector<fs::path>& shards, std::int64_t seq_len, bool verify)
     : impl_(std::make_unique<Impl>()) {
   LONGCONV_CHECK(seq_len >= 1, DataError, "windows of {} tokens: expected at least 1", seq_len);
   impl_->seq_len = seq_len;
+  impl_->shards = open_token_shards(shards, verify);
   impl_->starts.push_back(0);
-  const bool verify = total_bytes(shards) <= kVerifiedBytes;
-  if (!verify) {
-    log::info(
-        "{} shards are opened without checking their checksums, which `longconv data inspect "
-        "--verify` does",
-        shards.size());
-  }
-  for (const fs::path& path : shards) {
-    impl_->shards.emplace_back(path, verify);
-    const TokenShard& shard = impl_->shards.back();
-    const TokenShard& first = impl_->shards.front();
-    LONGCONV_CHECK(
-        shard.header().tokenizer == first.header().tokenizer, DataError,
-        "{}: made with tokenizer {}, but {} with {}: these shards do not belong together",
-        path.string(), files::hex(shard.header().tokenizer).substr(0, 12), first.path().string(),
-        files::hex(first.header().tokenizer).substr(0, 12));
+  for (const TokenShard& shard : impl_->shards) {
     impl_->starts.push_back(impl_->starts.back() + shard.size());
   }
 }

@@ -32,11 +32,16 @@ struct Corpus {
 /// tokenizer (config.tokenizer, else the folder's own) is not the one the shards were made with.
 Corpus open_corpus(const DataConfig& config);
 
-/// Windows over the concatenation of the shards, memory-mapped. Item i is tokens [i L, i L + L].
-/// Checksums are checked at opening up to 4 GiB of shards in all; every id is when it is read.
+/// Opens shards that belong together, memory-mapped. Checksums are checked, if `verify`, up to
+/// 4 GiB of shards in all; every id is when it is read. Throws DataError.
+std::vector<TokenShard> open_token_shards(const std::vector<std::filesystem::path>& paths,
+                                          bool verify);
+
+/// Windows over the concatenation of the shards. Item i is tokens [i L, i L + L].
 class WindowDataset final : public Dataset {
  public:
-  WindowDataset(const std::vector<std::filesystem::path>& shards, std::int64_t seq_len);
+  WindowDataset(const std::vector<std::filesystem::path>& shards, std::int64_t seq_len,
+                bool verify = true);
   ~WindowDataset() override;
   [[nodiscard]] std::int64_t size() const override;
   [[nodiscard]] std::int64_t seq_len() const override;

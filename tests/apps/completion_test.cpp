@@ -67,6 +67,7 @@ TEST(Completion, OffersExactlyTheOptionsOfEachHelp) {
                                                        {"data", "generate"},
                                                        {"data", "inspect"},
                                                        {"data", "convert"},
+                                                       {"data", "bench"},
                                                        {"bench", "conv"},
                                                        {"bench", "short"},
                                                        {"bench", "model"}};

@@ -234,6 +234,22 @@ TEST(Path, TheOtherPartsTrainToo) {
               StartsWith("And the"));
 }
 
+TEST(Path, DataBenchTimesBatchesAndTheWaitOfAStep) {
+  const World& world = World::get();
+  const std::vector<std::string> command{
+      "data",      "bench", tiny_config().string(),
+      "--steps",   "20",    "data.path=" + world.bytes().string(),
+      "--step-ms", "2",     "--json"};
+  const json result = parse_result(run(command));
+  EXPECT_GT(result.at("items_per_s").get<double>(), 0.0);
+  EXPECT_GT(result.at("tokens_per_s").get<double>(), result.at("items_per_s").get<double>());
+  const auto wait = result.at("wait_ms").get<double>();
+  EXPECT_GT(wait, 0.0);
+  EXPECT_GE(result.at("wait_ms_longest").get<double>(), wait);
+  EXPECT_NEAR(result.at("wait_share").get<double>(), wait / (wait + 2.0), 1e-9);
+  EXPECT_EQ(run({"data", "bench", "no.toml"}).code, 3);
+}
+
 TEST(Path, BenchTimesSteps) {
   const json result =
       parse_result(run({"bench", "model", tiny_config().string(), "model.vocab_size=257",

@@ -64,6 +64,9 @@ bool may_differ(const std::string& path) {
                                                     "train.keep_last",
                                                     "train.keep_best",
                                                     "schedule.max_steps"};
+  if (path.rfind("data.stage[", 0) == 0 && path.find("].micro_batch") != std::string::npos) {
+    return true;
+  }
   return path.rfind("run.", 0) == 0 || std::find(kFree.begin(), kFree.end(), path) != kFree.end();
 }
 

@@ -3,6 +3,7 @@
 #include "core/base/log.h"
 #include "core/ops/long_conv.h"
 #include "core/runtime/device.h"
+#include "train/loop/feed.h"
 #include "train/loop/trainer.h"
 #include "train/optim/optimizer.h"
 #include "train/optim/schedule.h"
@@ -11,41 +12,9 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <utility>
 
 namespace longconv::train {
 namespace {
-
-struct Split {
-  std::int64_t micro_batch;
-  std::int64_t passes;
-};
-
-/// How a step's windows are cut into forward passes: by data.micro_batch if given, else by
-/// train.accumulate; both together must agree.
-Split split_batch(const RunConfig& config) {
-  const std::int64_t batch = config.data.batch_size();
-  const std::int64_t micro = config.data.micro_batch();
-  const std::int64_t accumulate = config.train.accumulate();
-  if (micro == 0) {
-    if (batch % accumulate != 0) {
-      config.train.accumulate.fail(
-          fmt::format("expected a divisor of data.batch_size = {}, got {}", batch, accumulate));
-    }
-    return {batch / accumulate, accumulate};
-  }
-  if (batch % micro != 0) {
-    config.data.micro_batch.fail(
-        fmt::format("expected a divisor of data.batch_size = {}, got {}", batch, micro));
-  }
-  if (accumulate != 1 && accumulate * micro != batch) {
-    config.train.accumulate.fail(fmt::format(
-        "train.accumulate = {} times data.micro_batch = {} is not data.batch_size = {}; leave one "
-        "of the first two out",
-        accumulate, micro, batch));
-  }
-  return {micro, batch / micro};
-}
 
 void require_data_path(const RunConfig& config) {
   if (config.data.task() == "lm" && config.data.path().empty()) {
@@ -74,7 +43,7 @@ void resolve_keys(RunConfig& config, const std::string& config_path) {
     config.model.vocab_size.set(data::vocab_size_of(config.data));
   }
   check_schedule(config.schedule);
-  split_batch(config);
+  check_feed(config);
 }
 
 void resolve(RunConfig& config, const std::string& config_path) {
@@ -92,17 +61,15 @@ void set_arithmetic(const TrainSection& train) {
 
 Parts build_parts(RunConfig& config) {
   Parts parts;
-  const Split split = split_batch(config);
-  parts.micro_batch = split.micro_batch;
-  parts.passes = split.passes;
+  parts.micro_batch = cut_of_batch(config).micro_batch;
   parts.device = runtime::choose_device(config.run.device());
   const std::string& precision = config.train.precision();
   set_arithmetic(config.train);
 
-  data::LanguageData data = data::open_language_data(config.data);
-  parts.corpus = std::move(data.corpus);
-  parts.train = std::move(data.train);
-  parts.validation = std::move(data.validation);
+  const data::LanguageData data = data::open_language_data(config.data);
+  parts.corpus = data.corpus;
+  parts.train = data.train;
+  parts.validation = data.validation;
   if (config.model.vocab_size() < parts.corpus.tokenizer->vocab_size()) {
     config.model.vocab_size.fail(
         fmt::format("expected at least the tokenizer's {} ids ({}), got {}",
@@ -122,12 +89,7 @@ Parts build_parts(RunConfig& config) {
   parts.model->to(parts.device);
   parts.optimizer = make_optimizer(*parts.model, config.optim);
 
-  data::LoaderOptions options;
-  options.batch_size = parts.micro_batch;
-  options.seed = seed;
-  options.workers = config.data.workers();
-  options.pin_memory = parts.device.is_cuda();
-  parts.loader = std::make_unique<data::Loader>(parts.train, options);
+  parts.loader = make_loader(config, data, parts.device);
   return parts;
 }
 

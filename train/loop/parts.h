@@ -22,8 +22,7 @@ struct Parts {
   std::shared_ptr<models::Model> model;  ///< on `device`, in its dtype
   std::unique_ptr<AdamW> optimizer;
   std::unique_ptr<data::Loader> loader;
-  std::int64_t micro_batch = 1;  ///< windows per forward pass
-  std::int64_t passes = 1;       ///< forward passes per optimiser step
+  std::int64_t micro_batch = 1;  ///< windows per forward pass, behind the stages of data.stage
 };
 
 /// The part of resolve() that needs no model: names, vocab_size, l_max, and the checks of keys

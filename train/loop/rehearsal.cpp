@@ -18,7 +18,8 @@ data::Batch made_up_batch(const Parts& parts, std::int64_t seq_len) {
   const std::int64_t tokens = parts.micro_batch * seq_len;
   const at::Tensor ids = at::arange(tokens, at::TensorOptions(at::kLong))
                              .remainder(parts.model->vocab_size())
-                             .view({parts.micro_batch, seq_len});
+                             .view({parts.micro_batch, seq_len})
+                             .to(parts.device);
   return {ids, ids};
 }
 

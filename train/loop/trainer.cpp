@@ -4,6 +4,7 @@
 #include "core/runtime/device.h"
 #include "models/layers/filter_store.h"
 #include "train/checkpoint/folder.h"
+#include "train/loop/feed.h"
 #include "train/loop/locked_run.h"
 #include "train/loop/parts.h"
 #include "train/loop/rehearsal.h"
@@ -19,6 +20,7 @@
 #include <fmt/format.h>
 #include <torch/version.h>
 
+#include <chrono>
 #include <new>
 #include <optional>
 
@@ -28,30 +30,33 @@ namespace fs = std::filesystem;
 
 at::Tensor accumulate_gradient(Parts& parts, const data::Batch& batch,
                                const std::string& precision) {
-  const at::Tensor input = batch.input.to(parts.device, /*non_blocking=*/true);
-  const at::Tensor target = batch.target.to(parts.device, /*non_blocking=*/true);
   at::Tensor loss;
   {
     const runtime::Autocast autocast(parts.device, precision);
-    loss = cross_entropy(parts.model->logits(input), target);
+    loss = cross_entropy(parts.model->logits(batch.input), batch.target);
   }
-  // Every pass has as many tokens, so the mean of the means is the mean.
-  loss = loss / static_cast<double>(parts.passes);
+  loss = loss / batch.divisor;
   loss.backward();
   return loss.detach();
 }
 
-at::Tensor accumulate_gradients(Parts& parts, const std::string& precision) {
+StepPasses accumulate_gradients(Parts& parts, const std::string& precision) {
   // One pass alone has nothing to share, and gives its filters' memory back as it goes.
   std::optional<models::SharedFilters> filters;
-  if (parts.passes > 1) filters.emplace(*parts.model);
-  at::Tensor sum;
-  for (std::int64_t pass = 0; pass < parts.passes; ++pass) {
-    const at::Tensor loss = accumulate_gradient(parts, parts.loader->next(), precision);
-    sum = sum.defined() ? sum + loss : loss;
+  const std::int64_t passes = parts.loader->passes();
+  if (passes > 1) filters.emplace(*parts.model);
+  StepPasses out;
+  for (std::int64_t pass = 0; pass < passes; ++pass) {
+    const auto asked = std::chrono::steady_clock::now();
+    const data::Batch batch = parts.loader->next();
+    out.data_wait_s +=
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - asked).count();
+    out.tokens += batch.input.numel();
+    const at::Tensor loss = accumulate_gradient(parts, batch, precision);
+    out.loss = out.loss.defined() ? out.loss + loss : loss;
   }
   if (filters) filters->backward();
-  return sum;
+  return out;
 }
 
 double Training::rate(double peak) const {
@@ -59,14 +64,15 @@ double Training::rate(double peak) const {
 }
 
 void Training::step() {
-  const at::Tensor loss = accumulate_gradients(parts_, config_.train.precision());
+  const StepPasses passes = accumulate_gradients(parts_, config_.train.precision());
   const at::Tensor norm = clip_gradients(parts_.optimizer->gradients(), config_.optim.clip_norm());
   parts_.optimizer->step([this](double peak) { return rate(peak); });
   parts_.optimizer->zero_grad();
   last_lr_ = rate(config_.optim.lr());
   ++state_.step;
-  ++timed_steps_;
-  window_.add(state_.step, loss, norm);
+  timed_tokens_ += passes.tokens;
+  data_wait_s_ += passes.data_wait_s;
+  window_.add(state_.step, passes.loss, norm);
   // On the CPU a look costs nothing; on a GPU it would wait, so there it is left to metric lines.
   if (parts_.device.is_cpu()) {
     window_.collect();
@@ -183,16 +189,16 @@ void announce(const RunConfig& config, const Parts& parts) {
       "model {}: {} parameters in {} groups, {} bytes with gradients and optimiser; {}, {} on {}",
       config.model.family(), parameters, parts.optimizer->group_count(), state_bytes(*parts.model),
       parts.corpus.tokenizer->describe(), config.train.precision(), parts.device.str());
-  log::info("{}: {} steps of {} windows x {} tokens ({} passes each); the corpus has {} windows",
+  log::info("{}: {} steps of {} rows x {} tokens ({} passes each); the corpus has {} rows",
             config.data.task(), config.schedule.max_steps(), config.data.batch_size(),
-            config.data.seq_len(), parts.passes, parts.train->size());
+            config.data.seq_len(), cut_of_batch(config).passes, parts.train->size());
 }
 
 /// One forward and backward pass; nothing is written.
 Outcome dry_run(const RunConfig& config, Parts& parts) {
   parts.model->train();
   StepWindow window;
-  const at::Tensor loss = accumulate_gradients(parts, config.train.precision());
+  const at::Tensor loss = accumulate_gradients(parts, config.train.precision()).loss;
   const at::Tensor norm = clip_gradients(parts.optimizer->gradients(), config.optim.clip_norm());
   window.add(1, loss, norm);
   window.collect();

@@ -24,7 +24,7 @@ void Training::resume_from(const fs::path& checkpoint) {
   TrainState loaded = load_state(checkpoint);
   require_same_run(loaded, config_, state_.data_fingerprint, checkpoint);
   load_tensors(checkpoint, *parts_.model, *parts_.optimizer);
-  parts_.loader->seek({loaded.loader_seed, loaded.loader_consumed});
+  parts_.loader->seek({loaded.loader_seed, loaded.loader_consumed, /*pass=*/0});
   write_generators(parts_.device, loaded);
   window_.restore(loaded.window);
   loaded.config = std::move(state_.config);
@@ -52,9 +52,7 @@ void Training::write_metrics() {
   loss /= static_cast<double>(records.size());
   tick();
   const double seconds = state_.trained_s - window_start_s_;
-  const double tokens =
-      static_cast<double>(timed_steps_ * config_.data.batch_size() * config_.data.seq_len());
-  const double speed = seconds > 0.0 ? tokens / seconds : 0.0;
+  const double speed = seconds > 0.0 ? static_cast<double>(timed_tokens_) / seconds : 0.0;
   const std::uint64_t memory = runtime::peak_memory(parts_.device);
   shown_ = {state_.step, loss, speed, memory};
 
@@ -64,6 +62,7 @@ void Training::write_metrics() {
                              {"lr", last_lr_},
                              {"grad_norm", records.back().grad_norm},
                              {"tokens_per_s", speed},
+                             {"data_wait_s", data_wait_s_},
                              {"memory_bytes", static_cast<double>(memory)},
                              {"elapsed_s", state_.trained_s}},
                             {}};
@@ -79,7 +78,8 @@ void Training::write_metrics() {
                   state_.step, config_.schedule.max_steps(), loss, last_lr_,
                   records.back().grad_norm, speed));
   window_.clear();
-  timed_steps_ = 0;
+  timed_tokens_ = 0;
+  data_wait_s_ = 0.0;
   window_start_s_ = state_.trained_s;
 }
 

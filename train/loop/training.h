@@ -19,14 +19,21 @@
 
 namespace longconv::train {
 
-/// Forward and backward pass over one micro-batch: adds to the gradients its share of the whole
-/// batch's mean. Returns its share of the mean loss, still on the device.
+/// Forward and backward pass over one micro-batch on the model's device: adds to the gradients its
+/// share of the whole batch's mean. Returns its share of the mean loss, still on the device.
 at::Tensor accumulate_gradient(Parts& parts, const data::Batch& batch,
                                const std::string& precision);
 
-/// One optimiser step's forward and backward passes over `parts.passes` micro-batches: gradients
-/// hold the mean over the whole batch. Returns the mean loss, still on the device.
-at::Tensor accumulate_gradients(Parts& parts, const std::string& precision);
+/// What the passes of one optimiser step give.
+struct StepPasses {
+  at::Tensor loss;           ///< mean over the whole batch, still on the device
+  std::int64_t tokens = 0;   ///< inputs, padding included
+  double data_wait_s = 0.0;  ///< how long they waited for batches
+};
+
+/// One optimiser step's forward and backward passes over the loader's next batches: gradients hold
+/// the mean over the whole batch.
+StepPasses accumulate_gradients(Parts& parts, const std::string& precision);
 
 class Training {
  public:
@@ -69,8 +76,9 @@ class Training {
   ProgressState shown_ = {0, std::numeric_limits<double>::quiet_NaN(), 0.0, 0};
   double last_lr_ = 0.0;
   std::int64_t saved_step_ = -1;
-  std::int64_t timed_steps_ = 0;  ///< since the last metric line
-  double window_start_s_ = 0.0;   ///< time trained when the last metric line was written
+  std::int64_t timed_tokens_ = 0;  ///< since the last metric line
+  double data_wait_s_ = 0.0;       ///< likewise
+  double window_start_s_ = 0.0;    ///< time trained when the last metric line was written
   Clock::time_point timer_ = Clock::now();
   Clock::time_point last_save_ = Clock::now();
 };

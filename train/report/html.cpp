@@ -95,6 +95,7 @@ std::string metric_title(const std::string& name) {
   if (name == "loss") return "Loss (nats per token)";
   if (name == "lr") return "Learning rate";
   if (name == "tokens_per_s") return "Training speed (tokens per second)";
+  if (name == "data_wait_s") return "Waiting for data (seconds since the last record)";
   if (name == "perplexity") return "Perplexity";
   if (name == "bits_per_byte") return "Bits per byte";
   if (name == "grad_norm") return "Gradient norm";

@@ -124,6 +124,17 @@ TEST_F(SameRun, AllowsOtherPlacesDevicesAndLogging) {
   EXPECT_NO_THROW(check());
 }
 
+TEST_F(SameRun, AllowsAnotherCutOfAStageButNoOtherStage) {
+  now_.data.stage.append().micro_batch.set(4);
+  state_.config = config_values(now_);
+  now_.data.stage.clear();
+  now_.data.stage.append().micro_batch.set(2);
+  EXPECT_NO_THROW(check());
+  now_.data.stage.clear();
+  now_.data.stage.append().seq_len.set(512);
+  EXPECT_THAT(refusal(), HasSubstr("seq_len is 1024 there and 512 here"));
+}
+
 TEST_F(SameRun, NamesEveryKeyThatDiffers) {
   before("model.d_model", "32");
   before("optim.lr", "0.25");

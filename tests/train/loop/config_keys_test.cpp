@@ -1,4 +1,5 @@
 // No key exists that no code reads: tiny runs that reach every code path read them all.
+#include "core/files/atomic_file.h"
 #include "tests/train/loop/tiny_run.h"
 
 #include <gmock/gmock.h>
@@ -51,10 +52,13 @@ TEST(ConfigKeys, AreAllRead) {
       // So small a rate that no evaluation is better than the one before.
       {"schedule.name=plateau", "train.eval_every=1", "optim.lr=1e-12"},
       {"schedule.name=timm_cosine", "optim.name=decoupled_adamw"},
+      {"data.rows=documents", "data.bucket_steps=2"},
       {"data.task=dna", "data.dna.genome=" + (runs.path() / "g.fa").string(),
        "data.dna.intervals=" + (runs.path() / "i.bed").string(), "data.dna.shift_left=3",
        "train.eval_every=1"},
   };
+  files::write_atomic(runs.config(),
+                      files::read_text(runs.config()) + "[[data.stage]]\nseq_len = 8\nsteps = 1\n");
   std::vector<std::unique_ptr<RunConfig>> configs;
   std::vector<const RunConfig*> views;
   for (std::size_t i = 0; i < kPaths.size(); ++i) {

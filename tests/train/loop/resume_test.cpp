@@ -23,7 +23,10 @@ std::vector<std::string> lines_of(const fs::path& run) {
   for (const MetricRecord& record : read_metrics(run / "metrics.jsonl")) {
     std::string line = fmt::format("{} {}", record.step, record.split);
     for (const auto& [name, value] : record.values) {
-      if (name == "tokens_per_s" || name == "elapsed_s" || name == "memory_bytes") continue;
+      if (name == "tokens_per_s" || name == "data_wait_s" || name == "elapsed_s" ||
+          name == "memory_bytes") {
+        continue;
+      }
       line += fmt::format(" {}={}", name, value);
     }
     out.push_back(line);

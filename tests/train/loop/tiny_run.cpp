@@ -53,7 +53,7 @@ device = "cpu"
 
 }  // namespace
 
-void make_corpus(const fs::path& folder, std::size_t train_bytes, int seed) {
+void make_corpus(const fs::path& folder, std::size_t train_bytes, int seed, bool lines) {
   const fs::path texts = folder.string() + "-text";
   files::create_folders(texts);
   const auto base = static_cast<unsigned>(seed) * 2;
@@ -63,6 +63,7 @@ void make_corpus(const fs::path& folder, std::size_t train_bytes, int seed) {
   options.sources = {(texts / "train.txt").string()};
   options.validation = {(texts / "validation.txt").string()};
   options.out = folder;
+  options.lines = lines;
   options.threads = 1;
   data::prepare_corpus(options);
 }

@@ -13,8 +13,9 @@
 namespace longconv::train::testing {
 
 /// A corpus of bytes in `folder`: `train_bytes` of babble for training, 300 for validation. Another
-/// `seed` is another corpus.
-void make_corpus(const std::filesystem::path& folder, std::size_t train_bytes = 4000, int seed = 1);
+/// `seed` is another corpus. One document, or one a line.
+void make_corpus(const std::filesystem::path& folder, std::size_t train_bytes = 4000, int seed = 1,
+                 bool lines = false);
 
 /// A folder with a corpus and runs of a model with two layers, one of them with dropout everywhere.
 class TinyRuns {

@@ -124,6 +124,86 @@ TEST(Train, ReachesTheSameWeightsHoweverTheBatchIsCut) {
   EXPECT_GT(std::abs(runs.train("d", other).validation_loss - whole), 1e-6 * whole);
 }
 
+TEST(Train, WeighsPassesByTheirTargetsWhereRowsDiffer) {
+  const TinyRuns runs;
+  make_corpus(runs.path() / "lines", 4000, 1, /*lines=*/true);
+  for (const char* rows : {"documents", "packed"}) {
+    const std::vector<std::string> common = {
+        "train.precision=float64",        "model.embed_dropout=0.0",
+        "model.resid_dropout=0.0",        "optim.eps=1e-3",
+        std::string("data.rows=") + rows, "data.path=" + (runs.path() / "lines").string()};
+    auto cut = common;
+    cut.push_back("data.micro_batch=2");
+    const std::string name = rows;
+    const double whole = runs.train(name, common).validation_loss;
+    EXPECT_NEAR(runs.train(name + "-cut", cut).validation_loss, whole, 1e-9 * whole) << rows;
+  }
+  // Rows sorted by length come in another order, so the runs differ; and both learn.
+  const std::vector<std::string> sorted = {"data.rows=documents", "data.bucket_steps=4",
+                                           "data.path=" + (runs.path() / "lines").string()};
+  runs.train("sorted", sorted);
+  const auto records = records_of(runs.run("sorted"), "train");
+  EXPECT_LT(value_of(records.back(), "loss"), value_of(records.front(), "loss"));
+  EXPECT_GE(value_of(records.back(), "data_wait_s"), 0.0);
+}
+
+TEST(Train, WarmsUpOverShorterWindows) {
+  const TinyRuns runs;
+  const std::string text = files::read_text(runs.config());
+  files::write_atomic(runs.config(), text +
+                                         "[[data.stage]]\nseq_len = 4\nsteps = 3\n"
+                                         "[[data.stage]]\nseq_len = 8\nbatch_size = 40\n"
+                                         "micro_batch = 10\nepochs = 1\n");
+  const Outcome whole = runs.train("whole", {"train.precision=float64"});
+  EXPECT_EQ(whole.step, 20);
+  const std::string log = files::read_text(runs.run("whole") / "log.txt");
+  // As many tokens a step as 8 x 16; 4000 tokens and an end are 500 windows of 8: 13 steps of 40.
+  EXPECT_THAT(log, HasSubstr("stage 1: 3 steps of 32 rows x 4 tokens (1 passes each)"));
+  EXPECT_THAT(log, HasSubstr("stage 2: 13 steps of 40 rows x 8 tokens (4 passes each)"));
+
+  // Its position leads back into a stage and across its end.
+  runs.train("halves",
+             {"train.precision=float64", "train.checkpoint_every=2", "train.keep_last=99"});
+  for (const std::int64_t step : list_steps(runs.checkpoints("halves"))) {
+    if (step > 2) fs::remove_all(runs.checkpoints("halves") / step_name(step));
+  }
+  runs.train("halves", {"train.precision=float64", "train.checkpoint_every=2"});
+  EXPECT_THAT(differing_tensors(runs.checkpoints("whole") / "latest" / kModelFile,
+                                runs.checkpoints("halves") / "latest" / kModelFile),
+              ::testing::IsEmpty());
+
+  files::write_atomic(runs.config(), text);
+  runs.train("without", {"train.precision=float64"});
+  EXPECT_THAT(differing_tensors(runs.checkpoints("whole") / "latest" / kModelFile,
+                                runs.checkpoints("without") / "latest" / kModelFile),
+              ::testing::Not(::testing::IsEmpty()));
+}
+
+TEST(Train, StagesThatDoNotFitNameTheirKey) {
+  const TinyRuns runs;
+  const std::string text = files::read_text(runs.config());
+  const auto error = [&](const std::string& stage, const std::vector<std::string>& overrides = {}) {
+    files::write_atomic(runs.config(), text + (stage.empty() ? "" : "[[data.stage]]\n" + stage));
+    try {
+      runs.train("bad", overrides);
+    } catch (const ConfigError& e) {
+      return std::string(e.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_THAT(error("seq_len = 17\nsteps = 1\n"),
+              HasSubstr("data.stage[0].seq_len: expected at most data.seq_len = 16, got 17"));
+  EXPECT_THAT(error("seq_len = 8\n"), HasSubstr("expected either epochs or steps"));
+  EXPECT_THAT(error("seq_len = 8\nsteps = 1\nepochs = 1\n"),
+              HasSubstr("got epochs = 1 and steps = 1"));
+  EXPECT_THAT(error("seq_len = 5\nsteps = 1\n"), HasSubstr("data.stage[0].batch_size: is 0"));
+  EXPECT_THAT(error("seq_len = 8\nbatch_size = 9\nmicro_batch = 2\nsteps = 1\n"),
+              HasSubstr("expected a divisor of the stage's batch of 9, got 2"));
+  EXPECT_THAT(error("seq_len = 8\nbatch_size = 9\nsteps = 1\n", {"train.accumulate=2"}),
+              HasSubstr("does not divide by them"));
+  EXPECT_THAT(error("", {"data.bucket_steps=2"}), HasSubstr("data.bucket_steps: expected 0"));
+}
+
 TEST(Train, KeepsTheBestCheckpoint) {
   const TinyRuns runs;
   // A learning rate that ruins the model after a good start.
