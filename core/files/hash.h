@@ -19,24 +19,27 @@ std::uint32_t crc32c_portable(std::span<const std::byte> bytes, std::uint32_t cr
 
 using Digest = std::array<std::uint8_t, 32>;
 
-/// SHA-256 (FIPS 180-4), incremental.
+/// SHA-256 (FIPS 180-4), incremental. Uses the CPU's SHA instructions where there are any, unless
+/// `portable`: for other CPUs, and to test the fast way against.
 class Sha256 {
  public:
-  Sha256();
+  explicit Sha256(bool portable = false);
   void update(std::span<const std::byte> bytes);
   void update(std::string_view text);
   /// The digest of everything so far; starts anew afterwards.
   [[nodiscard]] Digest finish();
 
  private:
+  void blocks(const std::byte* data, std::size_t count);  // of 64 bytes
   void block(const std::byte* data);
+  bool portable_;
   std::array<std::uint32_t, 8> state_{};
   std::array<std::byte, 64> buffer_{};
   std::uint64_t length_ = 0;
 };
 
 Digest sha256(std::string_view text);
-/// Of a whole file. Throws DataError if it cannot be read.
+/// Of a whole file, read piece by piece. Throws DataError if it cannot be read.
 Digest sha256_file(const std::filesystem::path& path);
 /// Two lower-case digits a byte.
 std::string hex(std::span<const std::uint8_t> bytes);
