@@ -101,12 +101,12 @@ bool has(const NamedTensors& named, const std::string& name) {
 /// H3's layers really have q_proj, k_proj, v_proj and output_linear; attention's old names have
 /// nothing but these (models.md 2.2).
 bool is_plain_attention(const NamedTensors& named, const std::string& mixer) {
-  static const std::set<std::string> kNames = {"q_proj", "k_proj", "v_proj", "output_linear",
-                                               "out_proj"};
+  static const std::set<std::string> names = {"q_proj", "k_proj", "v_proj", "output_linear",
+                                              "out_proj"};
   for (auto at = named.tensors.lower_bound(mixer);
        at != named.tensors.end() && at->first.starts_with(mixer); ++at) {
     const std::string rest = at->first.substr(mixer.size());
-    if (kNames.count(rest.substr(0, rest.find('.'))) == 0) return false;
+    if (names.count(rest.substr(0, rest.find('.'))) == 0) return false;
   }
   return has(named, mixer + "q_proj.weight");
 }
@@ -202,13 +202,14 @@ void rotate_norms(NamedTensors& named, RepairReport& report, const std::string& 
 RepairReport repair_hyena_names(NamedTensors& named, const std::string& where) {
   RepairReport report;
   drop_metrics(named, report);
-  for (const auto& [prefix, with] : kPrefixes) {
+  for (const Prefix& row : kPrefixes) {
     const std::size_t changed = rename_all(
-        named, [&](const std::string& name) { return replace_prefix(name, prefix, with); }, where);
+        named, [&](const std::string& name) { return replace_prefix(name, row.prefix, row.with); },
+        where);
     if (changed > 0) {
-      report.repaired.push_back(with.empty()
-                                    ? fmt::format("{} taken off {} names", prefix, changed)
-                                    : fmt::format("{} is {} in {} names", prefix, with, changed));
+      report.repaired.push_back(
+          row.with.empty() ? fmt::format("{} taken off {} names", row.prefix, changed)
+                           : fmt::format("{} is {} in {} names", row.prefix, row.with, changed));
     }
   }
   const std::size_t wrapped = rename_all(named, unwrap_layer, where);
