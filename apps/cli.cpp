@@ -150,38 +150,78 @@ void add_data_prepare(CLI::App& data, Action& action) {
   CLI::App* app = command(data, "prepare", "Turn text into a corpus of token shards",
                           R"(Examples:
   longconv data prepare book.txt --out corpora/book --holdout book.txt=0.1
-  longconv data prepare docs.jsonl.zst --validation held.jsonl --tokenizer unigram:2000 --out corpora/docs
+  longconv data prepare text pile/train --validation pile/val.jsonl.zst --tokenizer gpt2 --out corpora/pile
+  longconv data prepare text pile/train --tokenizer gpt2 --out corpora/pile --part 1/4
+  longconv data prepare wikitext wikitext-103-raw --out corpora/wikitext
+  longconv data prepare openwebtext owt.jsonl.zst --out corpora/owt
+  longconv data prepare c4 c4/en --out corpora/c4
 
-A .txt file is one document; a .jsonl file has one a line, in its "text" field. Folders are
-searched for these. The corpus has train/ and validation/ shards, tokenizer/ and manifest.json.
+A .txt file is one document; a .jsonl file has one a line, in its "text" field; both may be under
+.zst or .gz. Folders are searched for these. The corpus has train/ and validation/ shards,
+tokenizer/ and manifest.json. Stopped or killed, the same command goes on with what was not
+finished; several processes may share the work with --part, on machines that share the folder.
 
 Labelled data sets become one sample shard: data prepare TASK FOLDER [key=value ...] --out FILE.lcs,
-TASK one of pathfinder, listops, imdb, aan, cifar10, mnist:
+TASK one of pathfinder, listops, imdb, aan, cifar10, mnist, glue, genomic_benchmark,
+nucleotide_transformer, dna_fasta:
+  longconv data prepare glue glue_data task=mnli --out mnli.lcs
   longconv data prepare mnist /usr/share/datasets/fashion-mnist fashion=true --out fashion.lcs)");
   auto options = std::make_shared<DataPrepareOptions>();
   auto no_eos = std::make_shared<bool>(false);
-  app->add_option("sources", options->sources,
-                  "Text: .txt, .jsonl, .jsonl.zst, folders of these, - for stdin; or TASK FOLDER")
-      ->type_name("SOURCE")
-      ->required();
-  app->add_option("--out", options->out, "Corpus folder, or sample shard, to write")
+  data::PrepareOptions& text = options->text;
+  text.tokenizer.clear();  // the recipe's
+  app->add_option("sources", text.sources,
+                  "Text: .txt, .jsonl, the same with .zst or .gz, folders of these, - for stdin, "
+                  "after text, wikitext, openwebtext or c4 if wanted; or TASK FOLDER")
+      ->type_name("SOURCE");
+  app->add_option("--out", text.out, "Corpus folder, or sample shard, to write")
       ->type_name("FOLDER")
       ->required();
-  app->add_option("--tokenizer", options->tokenizer,
-                  "bytes; unigram:N, bpe:N or char:N to train one of N ids on the training text; "
-                  "or the path of one that exists")
+  app->add_option("--tokenizer", text.tokenizer,
+                  "A name (bytes, gpt2, bert, ...); unigram:N, bpe:N or char:N to train one of N "
+                  "ids on the training text; or the path of one that exists; default bytes, for "
+                  "wikitext and openwebtext gpt2, for c4 bert")
       ->type_name("NAME");
-  app->add_option("--validation", options->validation, "Text for validation only")
+  app->add_option("--validation", text.validation, "Text for validation only")
       ->type_name("SOURCE")
       ->expected(1, -1);
-  app->add_option("--holdout", options->holdout,
+  app->add_option("--holdout", text.holdout,
                   "FILE_NAME=SHARE: the last share of that file's bytes is validation")
       ->type_name("FILE=SHARE")
       ->expected(1, -1);
+  app->add_option("--validation-share", text.validation_share,
+                  "Share of the documents that are validation, drawn with --split-seed")
+      ->type_name("SHARE")
+      ->check(CLI::Range(0.0, 1.0));
+  app->add_option("--split-seed", text.split_seed, "Seed of --validation-share")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  app->add_flag("--lines", text.lines, "A line of a text is a document, with its line break");
+  app->add_option("--document-chars", text.document_chars,
+                  "Keep so many characters of each document; 0 = all")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  app->add_option("--document-tokens", text.document_tokens,
+                  "Keep so many tokens of each document; 0 = all")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  app->add_flag("--plain-specials", text.plain_specials,
+                "Special tokens written in a text are text like any other");
   app->add_flag("--no-eos", *no_eos, "Put no end-of-text id after the documents");
+  app->add_option("--max-bad", text.max_bad,
+                  "Share of the lines that may be bad; they are left out and listed in "
+                  "bad_lines.jsonl")
+      ->type_name("SHARE")
+      ->check(CLI::Range(0.0, 1.0));
+  app->add_option("--part", options->part,
+                  "I/N: do the I-th of N parts of the work; the last to finish makes the corpus")
+      ->type_name("I/N");
+  app->add_option("--threads", text.threads, "Threads that encode; 0 = one a core")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
   add_json(app, options->json);
   app->callback([options, no_eos, &action] {
-    options->eos = !*no_eos;
+    options->text.eos = !*no_eos;
     action = [options] { return data_prepare(*options); };
   });
 }
@@ -272,10 +312,16 @@ void add_data(CLI::App& program, Action& action) {
   longconv data inspect corpora/book --samples 5
   longconv data inspect corpora/book/train/000.lct --verify
   longconv data inspect corpora/path32.lcs --samples 10 --png path32.png
+  longconv data inspect hg38.2bit
+
+Of a genome (FASTA, 2bit) it shows sequences and the composition of their bases; of a BED file its
+intervals.
 
 Of a sample shard it shows statistics and samples; images as blocks, or in a PNG file.)");
   auto look = std::make_shared<DataInspectOptions>();
-  inspect->add_option("path", look->path, "Corpus folder, .lct or .lcs shard, HDF5 container")
+  inspect
+      ->add_option("path", look->path,
+                   "Corpus folder, .lct or .lcs shard, HDF5 container, genome, .bed")
       ->type_name("PATH")
       ->required();
   inspect->add_option("--samples", look->samples, "Pieces of decoded text, or samples, to show")
@@ -283,7 +329,7 @@ Of a sample shard it shows statistics and samples; images as blocks, or in a PNG
       ->check(CLI::NonNegativeNumber);
   inspect->add_option("--png", look->png, "Write the samples of an image shard to this file")
       ->type_name("FILE");
-  inspect->add_flag("--verify", look->verify, "Check every checksum and every id");
+  inspect->add_flag("--verify", look->verify, "Check every checksum and every id; count all bases");
   add_json(inspect, look->json);
   inspect->callback([look, &action] { action = [look] { return data_inspect(*look); }; });
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/base/error.h"
+#include "data/tasks/prepare.h"
 
 #include <cstdint>
 #include <string>
@@ -98,17 +99,13 @@ struct ReportOptions {
 ExitCode report(const ReportOptions& options);
 
 struct DataPrepareOptions {
-  std::vector<std::string> sources;     ///< .txt, .jsonl, .jsonl.zst, folders of these, - for stdin
-  std::vector<std::string> validation;  ///< sources used for validation only
-  std::vector<std::string> holdout;  ///< FILE_NAME=SHARE: the last share of its bytes is validation
-  std::string tokenizer = "bytes";   ///< bytes, unigram:N, bpe:N, char:N (trained here), or a path
-  std::string out;                   ///< corpus folder
-  bool eos = true;                   ///< append EOS after each document
+  data::PrepareOptions text;  ///< its sources: those of a corpus, or the words after a task's name
+  std::string part;           ///< "I/N", or empty
   bool json = false;
 };
 ExitCode data_prepare(const DataPrepareOptions& options);
 /// `data prepare TASK FOLDER [key=value ...]`: whether the sources are that, and what it does.
-bool is_labelled_data_set(const DataPrepareOptions& options);
+bool is_labelled_data_set(const std::vector<std::string>& sources);
 ExitCode prepare_labelled(const DataPrepareOptions& options);
 
 struct DataTokenizerOptions {

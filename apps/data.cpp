@@ -7,9 +7,9 @@
 #include "core/files/hash.h"
 #include "data/formats/documents.h"
 #include "data/tasks/convert.h"
+#include "data/tasks/corpus_recipes.h"
 #include "data/tasks/inspect.h"
 #include "data/tasks/inspect_samples.h"
-#include "data/tasks/prepare.h"
 #include "data/tokenizers/characters.h"
 #include "data/tokenizers/sentencepiece.h"
 #include "data/tokenizers/tokenizer.h"
@@ -19,6 +19,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <functional>
 #include <string>
@@ -37,6 +38,18 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
 void print_split(std::string_view name, const data::ManifestSplit& split) {
   fmt::print("{:<11}{} tokens, {} bytes, {} documents, {} shards\n", name, split.tokens,
              split.bytes, split.documents, split.shards.size());
+}
+
+/// "2/4" into part and parts.
+void parse_part(const std::string& text, data::PrepareOptions& options) {
+  const char* end = text.data() + text.size();
+  const auto first = std::from_chars(text.data(), end, options.part);
+  bool fine = first.ec == std::errc() && first.ptr != end && *first.ptr == '/';
+  if (fine) {
+    const auto second = std::from_chars(first.ptr + 1, end, options.parts);
+    fine = second.ec == std::errc() && second.ptr == end;
+  }
+  LONGCONV_CHECK(fine, UsageError, "--part {}: expected I/N, e.g. 2/4", text);
 }
 
 /// All documents of the files and folders named, one after another.
@@ -189,29 +202,38 @@ void show_images(const DataInspectOptions& options, const std::string& facts) {
 }  // namespace
 
 ExitCode data_prepare(const DataPrepareOptions& options) {
-  if (is_labelled_data_set(options)) return prepare_labelled(options);
-  data::PrepareOptions how;
-  how.sources = options.sources;
-  how.validation = options.validation;
-  how.holdout = options.holdout;
-  how.tokenizer = options.tokenizer;
-  how.out = options.out;
-  how.eos = options.eos;
+  if (is_labelled_data_set(options.text.sources)) return prepare_labelled(options);
+  data::PrepareOptions how = options.text;
+  if (!options.part.empty()) parse_part(options.part, how);
+  data::apply_recipe(how);
   const data::PrepareResult result = data::prepare_corpus(how);
   const data::Manifest& manifest = result.manifest;
+  const std::string folder = how.out.string();
   if (options.json) {
     ordered_json out = {
-        {"folder", options.out}, {"reused", result.reused}, {"seconds", result.seconds}};
-    out.update(ordered_json::parse(manifest.to_json()));
+        {"folder", folder},      {"reused", result.reused},         {"complete", result.complete},
+        {"units", result.units}, {"units_done", result.units_done}, {"seconds", result.seconds}};
+    if (result.complete) out.update(ordered_json::parse(manifest.to_json()));
     fmt::print("{}\n", out.dump(2));
     return ExitCode::ok;
   }
-  fmt::print("{}: {} in {:.1f} s\n", options.out,
+  if (!result.complete) {
+    fmt::print(
+        "{}: this part is finished; {} of {} units are: the part that finishes the last one "
+        "makes the corpus\n",
+        folder, result.units_done, result.units);
+    return ExitCode::ok;
+  }
+  fmt::print("{}: {} in {:.1f} s\n", folder,
              result.reused ? "complete already, made from the same sources" : "written",
              result.seconds);
   fmt::print("{:<11}{}\n", "tokenizer", manifest.tokenizer_description);
   print_split("train", manifest.train);
   print_split("validation", manifest.validation);
+  if (manifest.empty_documents > 0 || manifest.bad_lines > 0) {
+    fmt::print("{:<11}{} empty documents, {} bad lines\n", "left out", manifest.empty_documents,
+               manifest.bad_lines);
+  }
   return ExitCode::ok;
 }
 

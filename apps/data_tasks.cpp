@@ -2,6 +2,9 @@
 #include "apps/commands.h"
 #include "core/base/check.h"
 #include "core/config/section.h"
+#include "data/tasks/brain_series.h"
+#include "data/tasks/dna_labelled.h"
+#include "data/tasks/glue.h"
 #include "data/tasks/labelled.h"
 #include "data/tasks/listops.h"
 #include "data/tasks/pathfinder.h"
@@ -60,6 +63,7 @@ const std::vector<Maker>& makers() {
       maker<data::ListOpsConfig>("listops", &data::write_listops),
       maker<data::RecallConfig>("recall", &data::write_recall),
       maker<data::InductionConfig>("induction", &data::write_induction),
+      maker<data::BrainGeneratorConfig>("brain", &data::write_brain_series),
   };
   return all;
 }
@@ -93,6 +97,11 @@ const std::vector<Preparer>& preparers() {
       preparer<data::AanConfig>("aan", &data::prepare_aan),
       preparer<data::CifarConfig>("cifar10", &data::prepare_cifar),
       preparer<data::MnistConfig>("mnist", &data::prepare_mnist),
+      preparer<data::GenomicBenchmarkConfig>("genomic_benchmark", &data::prepare_genomic_benchmark),
+      preparer<data::NucleotideTransformerConfig>("nucleotide_transformer",
+                                                  &data::prepare_nucleotide_task),
+      preparer<data::DnaFastaConfig>("dna_fasta", &data::prepare_dna_fasta),
+      preparer<data::GlueFilesConfig>("glue", &data::prepare_glue),
   };
   return all;
 }
@@ -126,22 +135,23 @@ ExitCode data_generate(const DataGenerateOptions& options) {
   return ExitCode::ok;
 }
 
-bool is_labelled_data_set(const DataPrepareOptions& options) {
-  return options.sources.size() >= 2 &&
+bool is_labelled_data_set(const std::vector<std::string>& sources) {
+  return sources.size() >= 2 &&
          std::any_of(preparers().begin(), preparers().end(),
-                     [&](const Preparer& each) { return each.name == options.sources.front(); });
+                     [&](const Preparer& each) { return each.name == sources.front(); });
 }
 
 ExitCode prepare_labelled(const DataPrepareOptions& options) {
-  const std::string& task = options.sources.front();
+  const std::vector<std::string>& words = options.text.sources;
+  const std::string& task = words.front();
+  const std::string file = options.text.out.string();
   const auto found = std::find_if(preparers().begin(), preparers().end(),
                                   [&](const Preparer& each) { return each.name == task; });
   const auto begin = std::chrono::steady_clock::now();
-  const data::Written done = found->run(
-      options.sources[1], {options.sources.begin() + 2, options.sources.end()}, options.out);
+  const data::Written done = found->run(words[1], {words.begin() + 2, words.end()}, file);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   if (options.json) {
-    const nlohmann::ordered_json out = {{"file", options.out},
+    const nlohmann::ordered_json out = {{"file", file},
                                         {"task", task},
                                         {"samples", done.samples},
                                         {"skipped", done.skipped},
@@ -149,7 +159,7 @@ ExitCode prepare_labelled(const DataPrepareOptions& options) {
     fmt::print("{}\n", out.dump(2));
     return ExitCode::ok;
   }
-  fmt::print("{}: {} samples of {} in {:.1f} s, {} left out\n", options.out, done.samples, task,
+  fmt::print("{}: {} samples of {} in {:.1f} s, {} left out\n", file, done.samples, task,
              seconds.count(), done.skipped);
   return ExitCode::ok;
 }

@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "core/files/hash.h"
 #include "core/runtime/device.h"
+#include "data/tasks/language_data.h"
 #include "train/checkpoint/folder.h"
 #include "train/evaluation/perplexity.h"
 #include "train/report/results.h"
@@ -87,18 +88,19 @@ ExitCode eval(const EvalOptions& options) {
   const auto config = load_config(place, options.overrides);
   const c10::Device device = runtime::choose_device(config->run.device());
   const train::PerplexityOptions how = perplexity_options(options, *config, device);
-  const data::Corpus corpus = data::open_corpus(config->data);
-  LONGCONV_CHECK(!corpus.validation.empty(), DataError,
+  const data::LanguageData held_out =
+      data::open_language_data(config->data, /*only_validation=*/true);
+  const data::Corpus& corpus = held_out.corpus;
+  LONGCONV_CHECK(held_out.validation != nullptr, DataError,
                  "{}: has no validation split to evaluate on; prepare it with --holdout or "
                  "--validation",
                  corpus.folder.string());
   require_same_tokenizer(place, *config, corpus);
   const auto model = load_model(place, *config, device);
-  const data::WindowDataset split(corpus.validation, how.seq_len);
 
   log::info("evaluating {} on {} ({})", place.folder.string(), corpus.folder.string(),
             device.str());
-  const train::PerplexityResult measured = train::perplexity(*model, split, how);
+  const train::PerplexityResult measured = train::perplexity(*model, *held_out.validation, how);
 
   train::EvaluationResult result;
   result.task = options.task;
@@ -117,6 +119,9 @@ ExitCode eval(const EvalOptions& options) {
   result.overlap = how.overlap;
   result.precision = how.precision;
   result.config = config::print(*config);
+  LONGCONV_CHECK(!options.ngrams || !corpus.train.empty(), UsageError,
+                 "--ngrams: expected a corpus of token shards, data.task is \"{}\"",
+                 config->data.task());
   if (options.ngrams) result.ngrams = corpus_baselines(corpus);
 
   if (!place.run.empty()) {

@@ -8,6 +8,7 @@
 #include "core/files/hash.h"
 #include "core/files/npy.h"
 #include "core/files/safetensors.h"
+#include "data/tasks/inspect_genome.h"
 #include "models/cost/cost.h"
 #include "models/weights/source.h"
 #include "train/checkpoint/folder.h"
@@ -176,7 +177,8 @@ ExitCode inspect(const InspectOptions& options) {
   LONGCONV_CHECK(fs::exists(path), DataError, "{}: no such file or folder", options.path);
   const std::string extension = path.extension().string();
   const bool corpus = fs::is_directory(path) && fs::exists(path / "manifest.json");
-  if (corpus || extension == ".lct" || extension == ".lcs" || extension == ".h5") {
+  if (corpus || extension == ".lct" || extension == ".lcs" || extension == ".h5" ||
+      data::is_genome_file(path) || data::is_bed_file(path)) {
     return data_inspect(
         {.path = options.path, .samples = 3, .verify = false, .json = options.json});
   }
@@ -199,8 +201,8 @@ ExitCode inspect(const InspectOptions& options) {
   } else {
     throw DataError(
         fmt::format("{}: expected a .toml, .safetensors, .npy, .lct, .lcs or .h5 file, weights of "
-                    "torch.save, or the "
-                    "folder of a run, checkpoint, model or corpus, got a file \"{}\"",
+                    "torch.save, a genome (.fa, .2bit), a .bed file or the folder of a run, "
+                    "checkpoint, model or corpus, got a file \"{}\"",
                     options.path, path.filename().string()));
   }
   print_result(result.dump(2, ' ', false, ordered_json::error_handler_t::replace), options.json);

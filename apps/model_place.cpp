@@ -1,7 +1,7 @@
 #include "apps/model_place.h"
 
 #include "core/base/check.h"
-#include "data/tasks/lm.h"
+#include "data/tasks/language_data.h"
 #include "data/tokenizers/tokenizer.h"
 #include "train/checkpoint/folder.h"
 
@@ -93,7 +93,7 @@ void fill_shapes(train::RunConfig& config) {
   if (config.model.l_max() == 0) config.model.l_max.set(config.data.seq_len());
   if (config.model.vocab_size() != 0) return;
   try {
-    config.model.vocab_size.set(data::open_corpus(config.data).tokenizer->vocab_size());
+    config.model.vocab_size.set(data::vocab_size_of(config.data));
   } catch (const DataError& error) {
     config.model.vocab_size.fail(
         fmt::format("is 0, which leaves it to the tokenizer, but the corpus cannot be opened; set "

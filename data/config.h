@@ -2,12 +2,14 @@
 #pragma once
 
 #include "core/config/section.h"
+#include "data/tasks/dna_config.h"
 
 namespace longconv::data {
 
 struct DataConfig : config::Section {
   explicit DataConfig(Section* parent = nullptr) : Section(parent, "data", "What is read") {}
-  config::Key<std::string> task{this, "task", "lm", config::one_of({"lm"}), "data set or task"};
+  config::Key<std::string> task{this, "task", "lm", config::one_of({"lm", "dna"}),
+                                "lm = token shards, dna = windows of a genome"};
   config::Key<std::string> path{
       this, "path", "",
       "folder with train and validation shards, as `longconv data prepare` writes it"};
@@ -24,6 +26,7 @@ struct DataConfig : config::Section {
   config::Key<std::int64_t> workers{
       this, "workers", 1, config::between(std::int64_t{0}, std::int64_t{64}),
       "threads that prepare batches ahead; 0 = in the training thread"};
+  DnaPretrainingConfig dna{this, "dna"};
 };
 
 }  // namespace longconv::data

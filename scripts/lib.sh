@@ -15,12 +15,13 @@ CACHE=${LONGCONV_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/longconv}
 # What each task needs from Debian 12. hdf5 stays in the same apt-get command as everything else:
 # it and htslib want different libcurl packages, and apt settles that only in one go.
 BUILD_PACKAGES=(g++ cmake ninja-build pkg-config ccache ca-certificates python3 python3-pip unzip
-  libfmt-dev libspdlog-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libzstd-dev
-  zlib1g-dev libpng-dev libhdf5-dev libsentencepiece-dev libutf8proc-dev libgtest-dev libgmock-dev
-  libbenchmark-dev)
+  libfmt-dev libspdlog-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libsimdjson-dev
+  libzstd-dev zlib1g-dev libpng-dev libhdf5-dev libsentencepiece-dev libutf8proc-dev
+  libdeflate-dev libgtest-dev libgmock-dev libbenchmark-dev)
 TEXT_PACKAGES=(bible-kjv bible-kjv-text jargon-text)
 # Data that tests read where they are installed, and skip where not.
-DATA_PACKAGES=(dataset-fashion-mnist)
+DATA_PACKAGES=(dataset-fashion-mnist bowtie2-examples ragout-examples python-biopython-doc
+  lastz-examples artfastqgenerator-examples samtools tabix)
 FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
 CHECK_PACKAGES=(clang-format-14 clang-tidy-14)
 

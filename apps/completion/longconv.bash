@@ -20,7 +20,9 @@ _longconv_options() {
     train) echo "--print-config --dry-run $common" ;;
     eval) echo "--overlap --ngrams --json $common" ;;
     generate) echo "--prompt --tokens --samples --temperature --top-k --top-p --seed --device --json $common" ;;
-    "data prepare") echo "--out --tokenizer --validation --holdout --no-eos --json $common" ;;
+    "data prepare")
+      echo "--out --tokenizer --validation --holdout --validation-share --split-seed --lines --document-chars --document-tokens --plain-specials --no-eos --max-bad --part --threads --json $common"
+      ;;
     "data tokenizer")
       echo "--tokenizer --model --vocab --min-count --out --jsonl --hex --plain-specials --keep-case --sample --seed $common"
       ;;

@@ -19,26 +19,31 @@ std::uint32_t crc32c_portable(std::span<const std::byte> bytes, std::uint32_t cr
 
 using Digest = std::array<std::uint8_t, 32>;
 
-/// SHA-256 (FIPS 180-4), incremental. Uses the CPU's SHA instructions where there are any, unless
-/// `portable`: for other CPUs, and to test the fast way against.
+/// SHA-256 (FIPS 180-4), incremental. Uses the CPU's SHA instructions where it has them.
 class Sha256 {
  public:
-  explicit Sha256(bool portable = false);
+  Sha256();
   void update(std::span<const std::byte> bytes);
   void update(std::string_view text);
   /// The digest of everything so far; starts anew afterwards.
   [[nodiscard]] Digest finish();
 
  private:
-  void blocks(const std::byte* data, std::size_t count);  // of 64 bytes
-  void block(const std::byte* data);
-  bool portable_;
-  std::array<std::uint32_t, 8> state_{};
+  using State = std::array<std::uint32_t, 8>;
+  /// Takes in whole blocks of 64 bytes.
+  using Blocks = void (*)(State& state, const std::byte* data, std::size_t blocks);
+  friend Digest sha256_portable(std::string_view text);
+  static void portable_blocks(State& state, const std::byte* data, std::size_t blocks);
+  static Blocks fastest_blocks();
+  Blocks blocks_;
+  State state_{};
   std::array<std::byte, 64> buffer_{};
   std::uint64_t length_ = 0;
 };
 
 Digest sha256(std::string_view text);
+/// The same by plain arithmetic: for other CPUs, and to test the fast one against.
+Digest sha256_portable(std::string_view text);
 /// Of a whole file, read piece by piece. Throws DataError if it cannot be read.
 Digest sha256_file(const std::filesystem::path& path);
 /// Two lower-case digits a byte.

@@ -87,6 +87,8 @@ struct LongConvVariant {
   /// Sums by transforms in fp16: their noise, about 2^-11 of a row's root mean square, reaches
   /// every output of the row, earlier ones too.
   bool by_transform = false;
+  /// Whether the current device can run it, if not every one of its kind can.
+  bool (*runs_here)() = nullptr;
 };
 
 /// What a variant is chosen by: never the batch, so that a row's bits do not depend on its company.

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <unistd.h>
+#include <zlib.h>
 #include <zstd.h>
 
 #include <algorithm>
@@ -113,6 +114,79 @@ class ZstdBytes final : public ByteSource {
   bool between_frames_ = false;
 };
 
+class GzipBytes final : public ByteSource {
+ public:
+  explicit GzipBytes(std::unique_ptr<ByteSource> compressed)
+      : compressed_(std::move(compressed)), input_(std::size_t{1} << 17) {
+    constexpr int kGzipOnly = 16;  // zlib.h: windowBits + 16 expects gzip's header and trailer
+    LONGCONV_CHECK(inflateInit2(&stream_, MAX_WBITS + kGzipOnly) == Z_OK, MemoryError,
+                   "{}: no memory for a gzip stream", name());
+  }
+  ~GzipBytes() override { inflateEnd(&stream_); }
+  GzipBytes(const GzipBytes&) = delete;
+  GzipBytes& operator=(const GzipBytes&) = delete;
+
+  std::size_t read(std::span<std::byte> out) override {
+    stream_.next_out = reinterpret_cast<Bytef*>(out.data());
+    stream_.avail_out = static_cast<uInt>(std::min<std::size_t>(out.size(), 1U << 30));
+    const std::size_t room = stream_.avail_out;
+    while (stream_.avail_out == room && room > 0) {
+      if (stream_.avail_in == 0 && !refill()) {
+        LONGCONV_CHECK(between_members_, DataError,
+                       "{}: truncated: the gzip stream ends in the middle of a member, at byte {}",
+                       name(), consumed_);
+        return 0;
+      }
+      if (between_members_) {
+        inflateReset(&stream_);
+        between_members_ = false;
+      }
+      const int status = inflate(&stream_, Z_NO_FLUSH);
+      LONGCONV_CHECK(status == Z_OK || status == Z_STREAM_END || status == Z_BUF_ERROR, DataError,
+                     "{}: bad gzip data near byte {}: {}", name(), consumed_ - stream_.avail_in,
+                     stream_.msg != nullptr ? stream_.msg : zError(status));
+      between_members_ = status == Z_STREAM_END;
+    }
+    return room - stream_.avail_out;
+  }
+  [[nodiscard]] const std::string& name() const override { return compressed_->name(); }
+
+ private:
+  bool refill() {
+    const std::size_t got = compressed_->read(input_);
+    LONGCONV_CHECK(got > 0 || consumed_ > 0, DataError, "{}: empty, expected a gzip stream",
+                   name());
+    consumed_ += got;
+    stream_.next_in = reinterpret_cast<Bytef*>(input_.data());
+    stream_.avail_in = static_cast<uInt>(got);
+    return got > 0;
+  }
+
+  std::unique_ptr<ByteSource> compressed_;
+  std::vector<std::byte> input_;
+  z_stream stream_{};
+  std::size_t consumed_ = 0;  // compressed bytes read, those that wait in `input_` included
+  bool between_members_ = false;
+};
+
+class WatchedBytes final : public ByteSource {
+ public:
+  WatchedBytes(std::unique_ptr<ByteSource> source, Passed& passed)
+      : source_(std::move(source)), passed_(passed) {}
+
+  std::size_t read(std::span<std::byte> out) override {
+    const std::size_t got = source_->read(out);
+    passed_.hash.update(std::span<const std::byte>(out).first(got));
+    passed_.bytes += static_cast<std::int64_t>(got);
+    return got;
+  }
+  [[nodiscard]] const std::string& name() const override { return source_->name(); }
+
+ private:
+  std::unique_ptr<ByteSource> source_;
+  Passed& passed_;
+};
+
 }  // namespace
 
 std::unique_ptr<ByteSource> file_bytes(const std::filesystem::path& path) {
@@ -132,6 +206,14 @@ std::unique_ptr<ByteSource> memory_bytes(std::span<const std::byte> bytes, std::
 
 std::unique_ptr<ByteSource> zstd_bytes(std::unique_ptr<ByteSource> compressed) {
   return std::make_unique<ZstdBytes>(std::move(compressed));
+}
+
+std::unique_ptr<ByteSource> gzip_bytes(std::unique_ptr<ByteSource> compressed) {
+  return std::make_unique<GzipBytes>(std::move(compressed));
+}
+
+std::unique_ptr<ByteSource> watched_bytes(std::unique_ptr<ByteSource> source, Passed& passed) {
+  return std::make_unique<WatchedBytes>(std::move(source), passed);
 }
 
 namespace {

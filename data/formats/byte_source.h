@@ -1,5 +1,7 @@
-// Bytes that come in order: from memory, from a descriptor, or out of a zstd stream.
+// Bytes that come in order: from memory, from a descriptor, or out of a zstd or gzip stream.
 #pragma once
+
+#include "core/files/hash.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -30,6 +32,17 @@ std::unique_ptr<ByteSource> standard_input();
 std::unique_ptr<ByteSource> memory_bytes(std::span<const std::byte> bytes, std::string name);
 /// Decompresses: any number of zstd frames one after another, windows up to 1 GiB.
 std::unique_ptr<ByteSource> zstd_bytes(std::unique_ptr<ByteSource> compressed);
+/// Decompresses: any number of gzip members one after another, as `cat a.gz b.gz` makes them. Each
+/// member's CRC-32 and length are checked.
+std::unique_ptr<ByteSource> gzip_bytes(std::unique_ptr<ByteSource> compressed);
+
+/// What has passed through a source.
+struct Passed {
+  files::Sha256 hash;
+  std::int64_t bytes = 0;
+};
+/// `source`, counting and hashing into `passed`, which must outlive it.
+std::unique_ptr<ByteSource> watched_bytes(std::unique_ptr<ByteSource> source, Passed& passed);
 
 /// Lines, split on '\n' alone (never on U+2028, U+0085, VT or FF; data.md 0).
 class LineReader {

@@ -14,8 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
 /// Keeps the top-level "text" and nothing else, so that a document is never copied into a tree.
 class TextHandler final : public json::json_sax_t {
  public:
@@ -98,11 +96,39 @@ bool is_blank(std::string_view line) {
 }  // namespace
 
 std::optional<DocumentFormat> document_format(const fs::path& path) {
+  constexpr std::pair<std::string_view, DocumentFormat> kEndings[] = {
+      {".txt", DocumentFormat::text},           {".raw", DocumentFormat::text},
+      {".jsonl", DocumentFormat::jsonl},        {".txt.zst", DocumentFormat::text_zst},
+      {".raw.zst", DocumentFormat::text_zst},   {".jsonl.zst", DocumentFormat::jsonl_zst},
+      {".json.zst", DocumentFormat::jsonl_zst}, {".txt.gz", DocumentFormat::text_gz},
+      {".raw.gz", DocumentFormat::text_gz},     {".jsonl.gz", DocumentFormat::jsonl_gz},
+      {".json.gz", DocumentFormat::jsonl_gz}};
   const std::string name = path.filename().string();
-  if (name.ends_with(".txt")) return DocumentFormat::text;
-  if (name.ends_with(".jsonl")) return DocumentFormat::jsonl;
-  if (name.ends_with(".jsonl.zst")) return DocumentFormat::jsonl_zst;
+  for (const auto& [ending, format] : kEndings) {
+    if (name.ends_with(ending)) return format;
+  }
   return std::nullopt;
+}
+
+bool is_jsonl(DocumentFormat format) {
+  return format == DocumentFormat::jsonl || format == DocumentFormat::jsonl_zst ||
+         format == DocumentFormat::jsonl_gz;
+}
+
+std::unique_ptr<ByteSource> unpacked_bytes(std::unique_ptr<ByteSource> source,
+                                           DocumentFormat format) {
+  switch (format) {
+    case DocumentFormat::text_zst:
+    case DocumentFormat::jsonl_zst:
+      return zstd_bytes(std::move(source));
+    case DocumentFormat::text_gz:
+    case DocumentFormat::jsonl_gz:
+      return gzip_bytes(std::move(source));
+    case DocumentFormat::text:
+    case DocumentFormat::jsonl:
+      break;
+  }
+  return source;
 }
 
 std::string parse_document(std::string_view line, const std::string& where) {
@@ -118,17 +144,17 @@ DocumentReader::DocumentReader(const fs::path& path, DocumentFormat format)
     : DocumentReader(file_bytes(path), format) {}
 
 DocumentReader::DocumentReader(std::unique_ptr<ByteSource> source, DocumentFormat format)
-    : format_(format), name_(source->name()) {
-  if (format == DocumentFormat::text) {
+    : name_(source->name()) {
+  source = unpacked_bytes(std::move(source), format);
+  if (is_jsonl(format)) {
+    lines_ = std::make_unique<LineReader>(std::move(source));
+  } else {
     whole_ = std::move(source);
-    return;
   }
-  if (format == DocumentFormat::jsonl_zst) source = zstd_bytes(std::move(source));
-  lines_ = std::make_unique<LineReader>(std::move(source));
 }
 
 bool DocumentReader::next(std::string& text) {
-  return format_ == DocumentFormat::text ? next_text(text) : next_line(text);
+  return lines_ == nullptr ? next_text(text) : next_line(text);
 }
 
 bool DocumentReader::next_text(std::string& text) {
@@ -177,8 +203,8 @@ std::vector<fs::path> list_documents(const fs::path& path, std::vector<fs::path>
   const fs::file_status status = fs::status(path, error);
   LONGCONV_CHECK(fs::exists(status), DataError, "{}: no such file or folder", path.string());
   if (!fs::is_directory(status)) {
-    LONGCONV_CHECK(document_format(path).has_value(), DataError,
-                   "{}: expected a name ending in .txt, .jsonl or .jsonl.zst", path.string());
+    LONGCONV_CHECK(document_format(path).has_value(), DataError, "{}: expected a name ending in {}",
+                   path.string(), kDocumentEndings);
     return {path};
   }
   std::vector<fs::path> found;
@@ -189,8 +215,8 @@ std::vector<fs::path> list_documents(const fs::path& path, std::vector<fs::path>
   }
   LONGCONV_CHECK(!error, DataError, "{}: the folder cannot be read: {}", path.string(),
                  error.message());
-  LONGCONV_CHECK(!found.empty(), DataError, "{}: no .txt, .jsonl or .jsonl.zst file in this folder",
-                 path.string());
+  LONGCONV_CHECK(!found.empty(), DataError, "{}: no file in this folder ends in {}", path.string(),
+                 kDocumentEndings);
   std::sort(found.begin(), found.end());
   return found;
 }

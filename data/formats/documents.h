@@ -1,5 +1,6 @@
-// Text documents as people have them: .txt (one file, one document), .jsonl and .jsonl.zst (one
-// JSON object a line with its text under "text", as the Pile comes; data.md 4.1).
+// Text documents as people have them: .txt and WikiText's .raw (one file, one document), .jsonl
+// (one JSON object a line with its text under "text", as the Pile comes; data.md 4.1), and all of
+// these under .zst or .gz, where C4 says .json for .jsonl (data.md 6.1).
 #pragma once
 
 #include "data/formats/byte_source.h"
@@ -14,10 +15,20 @@
 
 namespace longconv::data {
 
-enum class DocumentFormat { text, jsonl, jsonl_zst };
+enum class DocumentFormat { text, text_zst, text_gz, jsonl, jsonl_zst, jsonl_gz };
 
-/// From the end of the name: .txt, .jsonl, .jsonl.zst; nothing for other names.
+inline constexpr char kDocumentEndings[] =
+    ".txt, .raw or .jsonl, or one of these (or .json) and .zst or .gz";
+
+/// From the end of the name; nothing for names without a known ending.
 std::optional<DocumentFormat> document_format(const std::filesystem::path& path);
+/// Whether it is one document a line.
+bool is_jsonl(DocumentFormat format);
+/// `source` as it is, or decompressed.
+std::unique_ptr<ByteSource> unpacked_bytes(std::unique_ptr<ByteSource> source,
+                                           DocumentFormat format);
+
+inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 /// One line of JSONL: the value of "text", unescaped. Other keys are skipped, whatever they hold.
 /// Throws DataError beginning with `where` ("file:line"): no JSON object, no text or two of them,
@@ -42,7 +53,6 @@ class DocumentReader {
  private:
   bool next_text(std::string& text);
   bool next_line(std::string& text);
-  DocumentFormat format_;
   std::string name_;
   std::unique_ptr<ByteSource> whole_;  // text, until it is read
   std::unique_ptr<LineReader> lines_;  // jsonl

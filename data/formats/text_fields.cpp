@@ -4,6 +4,7 @@
 #include "data/formats/utf8.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 namespace longconv::data {
@@ -16,6 +17,15 @@ std::vector<std::string_view> split_fields(std::string_view line, char separator
     if (at == std::string_view::npos) return fields;
     line.remove_prefix(at + 1);
   }
+}
+
+std::int64_t whole_number(std::string_view field, const std::string& where) {
+  std::int64_t value = -1;
+  const char* stop = field.data() + field.size();
+  const auto [end, problem] = std::from_chars(field.data(), stop, value);
+  LONGCONV_CHECK(problem == std::errc{} && end == stop && value >= 0, DataError,
+                 "{}: expected a whole number, got \"{:.40}\"", where, field);
+  return value;
 }
 
 TextLines::TextLines(std::string_view text, std::string path)

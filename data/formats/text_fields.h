@@ -13,6 +13,9 @@ namespace longconv::data {
 /// The parts of `line` between `separator`s; one empty field for an empty line.
 std::vector<std::string_view> split_fields(std::string_view line, char separator);
 
+/// A field that is a whole number, 0 or above. Throws DataError beginning with `where`.
+std::int64_t whole_number(std::string_view field, const std::string& where);
+
 /// The lines of a text: split on '\n' alone, a '\r' at the end and a byte order mark at the
 /// beginning removed.
 class TextLines {

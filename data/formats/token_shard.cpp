@@ -150,8 +150,11 @@ std::filesystem::path index_path(const std::filesystem::path& shard) {
   return std::filesystem::path(shard).replace_extension(".idx");
 }
 
-std::vector<std::int64_t> parse_shard_index(std::span<const std::byte> file,
-                                            const ShardHeader& shard, const std::string& path) {
+namespace {
+
+/// Checks the index's header against its size and the shard; returns the number of documents.
+std::size_t index_documents(std::span<const std::byte> file, const ShardHeader& shard,
+                            const std::string& path) {
   LONGCONV_CHECK(
       file.size() >= kStartsAt && std::memcmp(file.data(), kIndexMagic, kMagicBytes) == 0,
       DataError,
@@ -173,7 +176,14 @@ std::vector<std::int64_t> parse_shard_index(std::span<const std::byte> file,
       "{}: made with tokenizer {}, its shard with {}: the index belongs to another shard", path,
       files::hex({reinterpret_cast<const std::uint8_t*>(file.data()) + kIndexHashAt, 4}),
       files::hex({shard.tokenizer.data(), 4}));
+  return documents;
+}
 
+}  // namespace
+
+std::vector<std::int64_t> parse_shard_index(std::span<const std::byte> file,
+                                            const ShardHeader& shard, const std::string& path) {
+  const std::size_t documents = index_documents(file, shard, path);
   std::vector<std::int64_t> starts(documents);
   std::uint64_t before = 0;
   for (std::size_t i = 0; i < starts.size(); ++i) {
@@ -199,6 +209,33 @@ std::vector<std::int64_t> TokenShard::document_starts() const {
   return parse_shard_index(index.bytes(), header_, path.string());
 }
 
+ShardDocuments::ShardDocuments(const TokenShard& shard)
+    : file_(index_path(shard.path())),
+      tokens_(shard.size()),
+      size_(static_cast<std::int64_t>(
+          index_documents(file_.bytes(), shard.header(), file_.path().string()))) {
+  file_.advise_random();
+}
+
+std::int64_t ShardDocuments::start(std::int64_t document) const {
+  if (document == size_) return tokens_;
+  return static_cast<std::int64_t>(
+      load<std::uint64_t>(file_.bytes(), kStartsAt + 8 * static_cast<std::size_t>(document)));
+}
+
+ShardDocuments::Range ShardDocuments::range(std::int64_t document) const {
+  LONGCONV_CHECK(document >= 0 && document < size_, DataError,
+                 "{}: document {} asked for, there are {}", file_.path().string(), document, size_);
+  const std::int64_t first = start(document);
+  const std::int64_t end = start(document + 1);
+  LONGCONV_CHECK(first >= 0 && first <= end && end <= tokens_, DataError,
+                 "{}: document {} (byte {}) lies at tokens {} to {} of {}: the index belongs to "
+                 "another shard",
+                 file_.path().string(), document,
+                 kStartsAt + 8 * static_cast<std::size_t>(document), first, end, tokens_);
+  return {first, end - first};
+}
+
 struct TokenShardWriter::Impl {
   Impl(const std::filesystem::path& path, std::int64_t vocab_size, std::int64_t eos_id,
        const files::Digest& tokenizer)
@@ -218,11 +255,18 @@ struct TokenShardWriter::Impl {
 
   template <class T>
   void append(std::span<const std::int32_t> ids) {
-    for (const std::int32_t id : ids) {
+    while (!ids.empty()) {
       if (block.size() == kBlockBytes) flush();
-      const T value = static_cast<T>(id);
-      const auto* bytes = reinterpret_cast<const std::byte*>(&value);
-      block.insert(block.end(), bytes, bytes + sizeof value);
+      const std::size_t before = block.size();
+      const std::size_t count = std::min(ids.size(), (kBlockBytes - before) / sizeof(T));
+      block.resize(before + count * sizeof(T));
+      std::byte* out = block.data() + before;
+      for (const std::int32_t id : ids.first(count)) {
+        const T value = static_cast<T>(id);
+        std::memcpy(out, &value, sizeof value);
+        out += sizeof value;
+      }
+      ids = ids.subspan(count);
     }
   }
 
@@ -249,14 +293,21 @@ TokenShardWriter::TokenShardWriter(const std::filesystem::path& path, std::int64
 TokenShardWriter::~TokenShardWriter() = default;
 
 void TokenShardWriter::add_document(std::span<const std::int32_t> ids) {
+  impl_->starts.push_back(static_cast<std::uint64_t>(impl_->header.count));
+  extend_document(ids);
+}
+
+void TokenShardWriter::extend_document(std::span<const std::int32_t> ids) {
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    LONGCONV_CHECK(
-        ids[i] >= 0 && ids[i] < impl_->header.vocab_size, DataError,
+    if (ids[i] >= 0 && ids[i] < impl_->header.vocab_size) continue;
+    throw DataError(fmt::format(
         "{}: token {} at position {} of document {}, but the tokenizer has {} ids; wrong "
         "tokenizer for this shard?",
-        impl_->shard_path, ids[i], i, impl_->starts.size(), impl_->header.vocab_size);
+        impl_->shard_path, ids[i],
+        impl_->header.count - static_cast<std::int64_t>(impl_->starts.back()) +
+            static_cast<std::int64_t>(i),
+        impl_->starts.size() - 1, impl_->header.vocab_size));
   }
-  impl_->starts.push_back(static_cast<std::uint64_t>(impl_->header.count));
   if (impl_->header.bytes_per_token == 2) {
     impl_->append<std::uint16_t>(ids);
   } else {

@@ -53,6 +53,27 @@ class TokenShard {
   ShardHeader header_;
 };
 
+/// The documents of a shard, from X.idx beside it, memory-mapped: nothing is copied, so that a
+/// shard may have hundreds of millions.
+class ShardDocuments {
+ public:
+  /// Throws DataError: the index is damaged or belongs to another shard.
+  explicit ShardDocuments(const TokenShard& shard);
+  [[nodiscard]] std::int64_t size() const { return size_; }
+  struct Range {
+    std::int64_t first = 0;  ///< token of the shard
+    std::int64_t count = 0;
+  };
+  /// Where a document lies. Throws DataError (path, byte) for a start that is out of order.
+  [[nodiscard]] Range range(std::int64_t document) const;
+
+ private:
+  [[nodiscard]] std::int64_t start(std::int64_t document) const;
+  files::MappedFile file_;
+  std::int64_t tokens_;
+  std::int64_t size_;
+};
+
 /// "X.idx" for "X.lct".
 std::filesystem::path index_path(const std::filesystem::path& shard);
 
@@ -69,6 +90,8 @@ class TokenShardWriter {
   ~TokenShardWriter();
   /// One document's ids, EOS included if wanted. Throws DataError for an id outside the vocabulary.
   void add_document(std::span<const std::int32_t> ids);
+  /// The same for what follows in the document added last.
+  void extend_document(std::span<const std::int32_t> ids);
   void finish();
 
  private:

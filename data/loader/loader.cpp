@@ -33,17 +33,19 @@ struct Loader::Impl {
   [[nodiscard]] Batch make(std::uint64_t seed, std::int64_t first) const {
     const std::int64_t n = dataset->size();
     std::vector<std::int64_t> indices(static_cast<std::size_t>(options.batch_size));
-    for (std::int64_t& index : indices) {
+    std::vector<std::uint64_t> keys(indices.size());
+    for (std::size_t i = 0; i < indices.size(); ++i, ++first) {
       const std::int64_t epoch = first / n;
       const std::int64_t position = first % n;
-      index = options.shuffle ? shuffled_index(seed, epoch, position, n) : position;
-      ++first;
+      indices[i] = options.shuffle ? shuffled_index(seed, epoch, position, n) : position;
+      keys[i] = draw_key(seed, epoch, indices[i]);
     }
-    Batch batch = dataset->get(indices);
+    Batch batch = dataset->draw(indices, keys);
     if (options.pin_memory && at::hasCUDA()) {
       batch.input = batch.input.pin_memory();
       batch.target = batch.target.pin_memory();
       if (batch.lengths.defined()) batch.lengths = batch.lengths.pin_memory();
+      if (batch.types.defined()) batch.types = batch.types.pin_memory();
     }
     return batch;
   }

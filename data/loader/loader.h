@@ -18,6 +18,7 @@ struct Batch {
   at::Tensor input;      ///< (B, L) int64
   at::Tensor target;     ///< (B, L) int64, input shifted by one
   at::Tensor lengths{};  ///< (B) int64, of rows before padding; undefined where none is padded
+  at::Tensor types{};    ///< (B, L) int64, BERT's token types; undefined but for sentence pairs
 };
 
 /// Items by index; thread-safe for concurrent get().
@@ -28,6 +29,13 @@ class Dataset {
   [[nodiscard]] virtual std::int64_t seq_len() const = 0;
   /// The items at `indices`, in that order. Throws DataError.
   [[nodiscard]] virtual Batch get(std::span<const std::int64_t> indices) const = 0;
+  /// The same with what is drawn anew in each epoch: augmentation, random windows. `keys[i]` is a
+  /// pure function of (seed, epoch, indices[i]). Data sets that draw nothing give the same as
+  /// get().
+  [[nodiscard]] virtual Batch draw(std::span<const std::int64_t> indices,
+                                   std::span<const std::uint64_t> /*keys*/) const {
+    return get(indices);
+  }
 };
 
 /// All of a loader's state: where the next step starts.
@@ -61,6 +69,9 @@ class Loader {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// The key of an item in an epoch, for Dataset::draw().
+std::uint64_t draw_key(std::uint64_t seed, std::int64_t epoch, std::int64_t index);
 
 /// P: the item at `position` of `epoch` among `n`; a bijection on [0, n) for each (seed, epoch).
 std::int64_t shuffled_index(std::uint64_t seed, std::int64_t epoch, std::int64_t position,

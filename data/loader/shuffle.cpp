@@ -15,6 +15,11 @@ constexpr int kRounds = 4;
 
 }  // namespace
 
+std::uint64_t draw_key(std::uint64_t seed, std::int64_t epoch, std::int64_t index) {
+  const std::uint64_t of_epoch = mix(mix(seed) ^ mix(~static_cast<std::uint64_t>(epoch)));
+  return mix(of_epoch ^ mix(static_cast<std::uint64_t>(index)));
+}
+
 std::int64_t shuffled_index(std::uint64_t seed, std::int64_t epoch, std::int64_t position,
                             std::int64_t n) {
   LONGCONV_CHECK(position >= 0 && position < n, DataError, "shuffle: position {} outside [0, {})",

@@ -20,15 +20,41 @@ std::string dump(const json& value, int indent) {
   return value.dump(indent, ' ', /*ensure_ascii=*/false, json::error_handler_t::replace);
 }
 
-json inputs_json(const Manifest& manifest) {
-  json sources = json::array();
-  for (const ManifestSource& source : manifest.sources) {
-    sources.push_back({{"name", source.name},
-                       {"sha256", source.sha256},
-                       {"bytes", source.bytes},
-                       {"use", source.use}});
+json sources_json(const std::vector<ManifestSource>& sources) {
+  json out = json::array();
+  for (const ManifestSource& source : sources) {
+    out.push_back({{"name", source.name},
+                   {"sha256", source.sha256},
+                   {"bytes", source.bytes},
+                   {"use", source.use}});
   }
-  return {{"tokenizer", manifest.tokenizer_option}, {"eos", manifest.eos}, {"sources", sources}};
+  return out;
+}
+
+std::vector<ManifestSource> parse_sources(const json& value) {
+  std::vector<ManifestSource> sources;
+  for (const json& source : value) {
+    sources.push_back({source.at("name").get<std::string>(), source.at("sha256").get<std::string>(),
+                       source.at("bytes").get<std::int64_t>(),
+                       source.at("use").get<std::string>()});
+  }
+  return sources;
+}
+
+/// What is as usual is not named, so that a corpus made before there was a choice keeps its
+/// fingerprint.
+json inputs_json(const Manifest& manifest) {
+  json inputs = {{"tokenizer", manifest.tokenizer_option},
+                 {"eos", manifest.eos},
+                 {"sources", sources_json(manifest.sources)}};
+  if (manifest.validation_share > 0) {
+    inputs["validation_share"] = manifest.validation_share;
+    inputs["split_seed"] = manifest.split_seed;
+  }
+  if (manifest.lines) inputs["lines"] = true;
+  if (manifest.document_chars > 0) inputs["document_chars"] = manifest.document_chars;
+  if (manifest.document_tokens > 0) inputs["document_tokens"] = manifest.document_tokens;
+  return inputs;
 }
 
 json split_json(const ManifestSplit& split) {
@@ -65,11 +91,12 @@ Manifest parse(const json& value) {
   const json& inputs = value.at("inputs");
   manifest.tokenizer_option = inputs.at("tokenizer").get<std::string>();
   manifest.eos = inputs.at("eos").get<bool>();
-  for (const json& source : inputs.at("sources")) {
-    manifest.sources.push_back(
-        {source.at("name").get<std::string>(), source.at("sha256").get<std::string>(),
-         source.at("bytes").get<std::int64_t>(), source.at("use").get<std::string>()});
-  }
+  manifest.sources = parse_sources(inputs.at("sources"));
+  manifest.validation_share = inputs.value("validation_share", 0.0);
+  manifest.split_seed = inputs.value("split_seed", std::uint64_t{0});
+  manifest.lines = inputs.value("lines", false);
+  manifest.document_chars = inputs.value("document_chars", std::int64_t{0});
+  manifest.document_tokens = inputs.value("document_tokens", std::int64_t{0});
   const json& tokenizer = value.at("tokenizer");
   manifest.tokenizer_description = tokenizer.at("description").get<std::string>();
   manifest.vocab_size = tokenizer.at("vocab_size").get<std::int64_t>();
@@ -77,7 +104,26 @@ Manifest parse(const json& value) {
   manifest.tokenizer_fingerprint = tokenizer.at("fingerprint").get<std::string>();
   manifest.train = parse_split(value.at("train"));
   manifest.validation = parse_split(value.at("validation"));
+  manifest.empty_documents = value.value("empty_documents", std::int64_t{0});
+  manifest.bad_lines = value.value("bad_lines", std::int64_t{0});
+  if (value.contains("made")) manifest.seconds = value.at("made").at("seconds").get<double>();
   return manifest;
+}
+
+json all_but_made(const Manifest& manifest) {
+  return {{"format", kFormat},
+          {"version", kVersion},
+          {"inputs", inputs_json(manifest)},
+          {"inputs_fingerprint", manifest.inputs_fingerprint()},
+          {"tokenizer",
+           {{"description", manifest.tokenizer_description},
+            {"vocab_size", manifest.vocab_size},
+            {"eos_id", manifest.eos_id},
+            {"fingerprint", manifest.tokenizer_fingerprint}}},
+          {"train", split_json(manifest.train)},
+          {"validation", split_json(manifest.validation)},
+          {"empty_documents", manifest.empty_documents},
+          {"bad_lines", manifest.bad_lines}};
 }
 
 }  // namespace
@@ -86,19 +132,50 @@ std::string Manifest::inputs_fingerprint() const {
   return files::hex(files::sha256(dump(inputs_json(*this), -1)));
 }
 
+std::string Manifest::fingerprint() const {
+  return files::hex(files::sha256(dump(all_but_made(*this), -1)));
+}
+
 std::string Manifest::to_json() const {
-  const json value = {{"format", kFormat},
-                      {"version", kVersion},
-                      {"inputs", inputs_json(*this)},
-                      {"inputs_fingerprint", inputs_fingerprint()},
-                      {"tokenizer",
-                       {{"description", tokenizer_description},
-                        {"vocab_size", vocab_size},
-                        {"eos_id", eos_id},
-                        {"fingerprint", tokenizer_fingerprint}}},
-                      {"train", split_json(train)},
-                      {"validation", split_json(validation)}};
+  std::int64_t source_bytes = 0;
+  for (const ManifestSource& source : sources) source_bytes += source.bytes;
+  const auto text_bytes = static_cast<double>(train.bytes + validation.bytes);
+  json value = all_but_made(*this);
+  value["made"] = {{"seconds", seconds},
+                   {"source_bytes", source_bytes},
+                   {"text_mb_per_s", seconds > 0 ? text_bytes / seconds / 1e6 : 0.0}};
   return dump(value, 2) + "\n";
+}
+
+std::string to_json(const UnitRecord& unit) {
+  const json value = {{"sources", sources_json(unit.sources)},
+                      {"modified_ns", unit.modified_ns},
+                      {"train", split_json(unit.train)},
+                      {"validation", split_json(unit.validation)},
+                      {"empty_documents", unit.empty_documents},
+                      {"bad_lines", unit.bad_lines},
+                      {"seconds", unit.seconds}};
+  return dump(value, 1) + "\n";
+}
+
+UnitRecord parse_unit(const std::string& text, const std::string& where) {
+  try {
+    const json value = json::parse(text);
+    UnitRecord unit;
+    unit.sources = parse_sources(value.at("sources"));
+    unit.modified_ns = value.at("modified_ns").get<std::vector<std::int64_t>>();
+    unit.train = parse_split(value.at("train"));
+    unit.validation = parse_split(value.at("validation"));
+    unit.empty_documents = value.at("empty_documents").get<std::int64_t>();
+    unit.bad_lines = value.at("bad_lines").get<std::int64_t>();
+    unit.seconds = value.at("seconds").get<double>();
+    LONGCONV_CHECK(unit.modified_ns.size() == unit.sources.size(), DataError,
+                   "{}: {} sources with {} times", where, unit.sources.size(),
+                   unit.modified_ns.size());
+    return unit;
+  } catch (const json::exception& problem) {
+    throw DataError(fmt::format("{}: malformed record of a unit: {}", where, problem.what()));
+  }
 }
 
 bool has_manifest(const std::filesystem::path& folder) {

@@ -3,7 +3,6 @@
 #include "core/base/check.h"
 #include "core/base/log.h"
 #include "core/files/atomic_file.h"
-#include "core/files/hash.h"
 #include "core/files/mapped_file.h"
 #include "data/formats/utf8.h"
 
@@ -101,7 +100,8 @@ void apply_holdout(const std::string& text, std::vector<CorpusSource>& sources) 
                  fmt::join(names, ", "));
   LONGCONV_CHECK(
       found->format == DocumentFormat::text, UsageError,
-      "--holdout {}: only a .txt file can be cut; name a file of documents with --validation",
+      "--holdout {}: only a .txt file can be cut; name a file of documents with --validation, or "
+      "give --validation-share",
       text);
   const files::MappedFile file(found->path);
   const double train = std::floor(static_cast<double>(found->bytes) * (1.0 - holdout.share));
@@ -112,7 +112,7 @@ void apply_holdout(const std::string& text, std::vector<CorpusSource>& sources) 
 
 }  // namespace
 
-ManifestSource CorpusSource::entry() const {
+ManifestSource CorpusSource::entry(const std::string& sha256) const {
   std::string use = cut == bytes ? "train" : "validation";
   if (cut > 0 && cut < bytes) use = fmt::format("split at byte {}", cut);
   return {name, sha256, bytes, use};
@@ -123,9 +123,10 @@ std::vector<CorpusSource> find_sources(const std::vector<std::string>& sources,
                                        const std::vector<std::string>& holdout,
                                        const fs::path& scratch) {
   LONGCONV_CHECK(
-      !sources.empty(), UsageError,
-      "data prepare: no source given; expected .txt, .jsonl or .jsonl.zst files, folders of "
-      "these, or - for standard input");
+      !sources.empty() || !validation.empty(), UsageError,
+      "data prepare: no source given; expected files whose names end in {}, folders of these, or - "
+      "for standard input",
+      kDocumentEndings);
   std::vector<CorpusSource> train;
   for (const std::string& argument : sources) add(argument, scratch, train);
   std::vector<CorpusSource> held;
@@ -150,45 +151,10 @@ std::vector<CorpusSource> find_sources(const std::vector<std::string>& sources,
     CorpusSource& source = all[i];
     source.bytes = static_cast<std::int64_t>(fs::file_size(source.path));
     LONGCONV_CHECK(source.bytes > 0, DataError, "{}: empty file", source.path.string());
-    source.sha256 = files::hex(files::sha256_file(source.path));
     source.cut = i < train_count ? source.bytes : 0;
   }
   for (const std::string& text : holdout) apply_holdout(text, all);
   return all;
-}
-
-bool CorpusReader::next(std::string& text, Split& split) {
-  while (next_part(text, split)) {
-    if (!text.empty()) return true;
-  }
-  return false;
-}
-
-bool CorpusReader::next_part(std::string& text, Split& split) {
-  if (!rest_.empty()) {
-    text = std::exchange(rest_, {});
-    split = Split::validation;
-    return true;
-  }
-  while (at_ < sources_.size()) {
-    const CorpusSource& source = sources_[at_];
-    if (reader_ == nullptr) reader_ = std::make_unique<DocumentReader>(source.path, source.format);
-    if (reader_->next(text)) {
-      split = source.cut > 0 ? Split::train : Split::validation;
-      if (source.format != DocumentFormat::text) return true;
-      LONGCONV_CHECK(static_cast<std::int64_t>(text.size()) == source.bytes, DataError,
-                     "{}: had {} bytes when it was hashed and has {} now: it is being written to",
-                     source.path.string(), source.bytes, text.size());
-      if (source.cut > 0 && source.cut < source.bytes) {
-        rest_ = text.substr(static_cast<std::size_t>(source.cut));
-        text.resize(static_cast<std::size_t>(source.cut));
-      }
-      return true;
-    }
-    reader_.reset();
-    ++at_;
-  }
-  return false;
 }
 
 }  // namespace longconv::data

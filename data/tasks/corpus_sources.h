@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,14 +17,14 @@ struct CorpusSource {
   std::filesystem::path path;
   std::string name;  ///< for the manifest: the file's name, or its path below the folder given
   DocumentFormat format = DocumentFormat::text;
-  std::int64_t bytes = 0;
-  std::string sha256;
-  std::int64_t cut = 0;  ///< bytes [0, cut) train, the rest validates; jsonl: 0 or all of it
-  [[nodiscard]] ManifestSource entry() const;
+  std::int64_t bytes = 0;  ///< of the file
+  std::int64_t cut = 0;    ///< bytes [0, cut) train, the rest validates; 0 or all but for a holdout
+  /// Its line in the manifest.
+  [[nodiscard]] ManifestSource entry(const std::string& sha256) const;
 };
 
-/// Lists, hashes and cuts the sources. "-" is standard input, copied into `scratch` first: JSONL if
-/// it begins with '{', else one text.
+/// Lists and cuts the sources. "-" is standard input, copied into `scratch` first: JSONL if it
+/// begins with '{', else one text.
 ///
 /// A file named by `validation` too is validation only. `holdout` "NAME=SHARE" gives the last SHARE
 /// of the bytes of the .txt file NAME to validation, the cut moved back to the beginning of a
@@ -35,20 +34,5 @@ std::vector<CorpusSource> find_sources(const std::vector<std::string>& sources,
                                        const std::vector<std::string>& validation,
                                        const std::vector<std::string>& holdout,
                                        const std::filesystem::path& scratch);
-
-/// Documents of all sources in order, without the empty ones.
-class CorpusReader {
- public:
-  explicit CorpusReader(const std::vector<CorpusSource>& sources) : sources_(sources) {}
-  /// False at the end. Throws DataError, also for a file that is not what it was when hashed.
-  bool next(std::string& text, Split& split);
-
- private:
-  bool next_part(std::string& text, Split& split);
-  const std::vector<CorpusSource>& sources_;
-  std::size_t at_ = 0;
-  std::unique_ptr<DocumentReader> reader_;
-  std::string rest_;  // the validation part of a text whose training part was given
-};
 
 }  // namespace longconv::data

@@ -6,6 +6,7 @@
 #include "data/formats/hdf5_tokens.h"
 #include "data/formats/token_shard.h"
 #include "data/tasks/corpus_manifest.h"
+#include "data/tasks/inspect_genome.h"
 #include "data/tasks/inspect_samples.h"
 #include "data/tokenizers/tokenizer.h"
 
@@ -195,12 +196,16 @@ std::string inspect_data(const fs::path& path, const InspectionOptions& options)
     out = inspect_shard(path, options);
   } else if (extension == ".lcs") {
     return inspect_samples(path, options.samples, options.verify);
+  } else if (is_genome_file(path)) {
+    return inspect_genome(path, options.samples, options.verify);
+  } else if (is_bed_file(path)) {
+    return inspect_bed(path, options.samples);
   } else if (extension == ".h5" || extension == ".hdf5") {
     out = is_series(path) ? inspect_series(path) : inspect_hdf5_tokens(path, options);
   } else {
     throw DataError(fmt::format(
-        "{}: expected a corpus folder, a token shard (.lct), a sample shard (.lcs) or an HDF5 "
-        "container (.h5)",
+        "{}: expected a corpus folder, a token shard (.lct), a sample shard (.lcs), an HDF5 "
+        "container (.h5), a genome (.fa, .fna, .fasta, .2bit) or intervals (.bed)",
         path.string()));
   }
   // A sample may begin in the middle of a character.

@@ -1,4 +1,4 @@
-// What a corpus folder, a token shard or an HDF5 container holds, with samples to look at.
+// What a corpus folder, a shard, an HDF5 container or a genome holds, with samples to look at.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,9 @@ struct InspectionOptions {
   bool verify = false;       ///< check every checksum, every id and every document start
 };
 
-/// A JSON object; "kind" is "corpus", "token shard", "samples", "hdf5 tokens" or
-/// "hdf5 series". Samples are
-/// decoded where the tokenizer is at hand (the corpus around a shard), else shown as ids. Throws
-/// DataError: what it looks at is damaged, or none of these.
+/// A JSON object; "kind" is "corpus", "token shard", "samples", "hdf5 tokens", "hdf5 series",
+/// "genome" or "intervals". Samples are decoded where the tokenizer is at hand (the corpus around a
+/// shard), else shown as ids. Throws DataError: what it looks at is damaged, or none of these.
 std::string inspect_data(const std::filesystem::path& path, const InspectionOptions& options);
 
 }  // namespace longconv::data

@@ -1,6 +1,7 @@
 #include "data/tasks/lm.h"
 
 #include "core/base/check.h"
+#include "core/base/log.h"
 #include "core/files/atomic_file.h"
 #include "core/files/hash.h"
 #include "data/tasks/corpus_manifest.h"
@@ -49,6 +50,19 @@ std::vector<fs::path> check_split(const fs::path& folder, const ManifestSplit& s
   return paths;
 }
 
+/// Reading more than this at the start of every run would take minutes.
+constexpr std::uintmax_t kVerifiedBytes = std::uintmax_t{4} << 30;
+
+std::uintmax_t total_bytes(const std::vector<fs::path>& paths) {
+  std::uintmax_t sum = 0;
+  for (const fs::path& path : paths) {
+    std::error_code error;
+    const std::uintmax_t bytes = fs::file_size(path, error);
+    if (!error) sum += bytes;  // else opening it says why
+  }
+  return sum;
+}
+
 }  // namespace
 
 Corpus open_corpus(const DataConfig& config) {
@@ -58,7 +72,7 @@ Corpus open_corpus(const DataConfig& config) {
   Corpus corpus;
   corpus.folder = config.path();
   const Manifest manifest = read_manifest(corpus.folder);
-  corpus.fingerprint = files::hex(files::sha256_file(corpus.folder / kManifestFile));
+  corpus.fingerprint = manifest.fingerprint();
 
   const std::string chosen = config.tokenizer();
   corpus.tokenizer =
@@ -93,8 +107,15 @@ WindowDataset::WindowDataset(const std::vector<fs::path>& shards, std::int64_t s
   LONGCONV_CHECK(seq_len >= 1, DataError, "windows of {} tokens: expected at least 1", seq_len);
   impl_->seq_len = seq_len;
   impl_->starts.push_back(0);
+  const bool verify = total_bytes(shards) <= kVerifiedBytes;
+  if (!verify) {
+    log::info(
+        "{} shards are opened without checking their checksums, which `longconv data inspect "
+        "--verify` does",
+        shards.size());
+  }
   for (const fs::path& path : shards) {
-    impl_->shards.emplace_back(path);
+    impl_->shards.emplace_back(path, verify);
     const TokenShard& shard = impl_->shards.back();
     const TokenShard& first = impl_->shards.front();
     LONGCONV_CHECK(

@@ -25,14 +25,15 @@ struct Corpus {
   std::int64_t validation_bytes = 0;
   std::int64_t train_tokens = 0;
   std::int64_t validation_tokens = 0;
-  std::string fingerprint;  ///< hex sha256 of the manifest
+  std::string fingerprint;  ///< hex sha256 of the manifest, but for how long it took
 };
 
 /// Throws DataError if the folder, its manifest or a shard is missing or foreign, or if the
 /// tokenizer (config.tokenizer, else the folder's own) is not the one the shards were made with.
 Corpus open_corpus(const DataConfig& config);
 
-/// Windows over the concatenation of the shards. Item i is tokens [i L, i L + L].
+/// Windows over the concatenation of the shards, memory-mapped. Item i is tokens [i L, i L + L].
+/// Checksums are checked at opening up to 4 GiB of shards in all; every id is when it is read.
 class WindowDataset final : public Dataset {
  public:
   WindowDataset(const std::vector<std::filesystem::path>& shards, std::int64_t seq_len);

@@ -4,21 +4,22 @@
 #include "core/base/log.h"
 #include "core/files/atomic_file.h"
 #include "core/files/hash.h"
-#include "data/formats/token_shard.h"
 #include "data/tasks/corpus_sources.h"
+#include "data/tasks/corpus_training_text.h"
+#include "data/tasks/corpus_unit.h"
+#include "data/tasks/corpus_work.h"
 #include "data/tasks/temporary_folder.h"
 #include "data/tokenizers/sentencepiece.h"
 #include "data/tokenizers/tokenizer.h"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
-#include <atomic>
 #include <charconv>
 #include <chrono>
-#include <exception>
-#include <future>
-#include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 
 namespace longconv::data {
 
@@ -27,17 +28,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kTokenizerTextBytes = std::int64_t{1} << 30;
-// A block of documents is read while the one before is encoded: enough to keep every core busy.
-constexpr std::size_t kBlockBytes = std::size_t{32} << 20;
-constexpr std::size_t kBlockDocuments = 8192;
 
-struct Training {
-  std::string model;
-  std::int64_t vocab_size = 0;
-};
-
-/// "unigram:2000"; nothing for "bytes" and paths.
-std::optional<Training> parse_training(const std::string& text) {
+/// "unigram:2000"; nothing for names and paths.
+std::optional<SentencePieceOptions> parse_training(const std::string& text) {
   const std::size_t colon = text.find(':');
   const std::string model = text.substr(0, colon);
   if (model != "unigram" && model != "bpe" && model != "char") return std::nullopt;
@@ -47,159 +40,76 @@ std::optional<Training> parse_training(const std::string& text) {
   const auto [stop, error] = std::from_chars(begin, end, vocab_size);
   LONGCONV_CHECK(error == std::errc() && stop == end && vocab_size > 0, UsageError,
                  "--tokenizer {}: expected {}:N with N ids, e.g. {}:2000", text, model, model);
-  return Training{model, vocab_size};
+  return SentencePieceOptions{model, vocab_size};
 }
 
-std::shared_ptr<const Tokenizer> train_tokenizer(const Training& training,
-                                                 const std::vector<CorpusSource>& sources) {
-  log::info("training a {} tokenizer of {} ids on the training text", training.model,
-            training.vocab_size);
-  CorpusReader reader(sources);
-  std::int64_t taken = 0;
-  bool cut = false;
-  auto tokenizer =
-      train_sentencepiece({training.model, training.vocab_size}, [&](std::string& text) {
-        Split split{};
-        while (!cut && reader.next(text, split)) {
-          if (split != Split::train) continue;
-          const std::int64_t room = kTokenizerTextBytes - taken;
-          if (static_cast<std::int64_t>(text.size()) > room) {
-            text.resize(static_cast<std::size_t>(room));
-            text.resize(std::min(text.rfind('\n'), text.size()));
-            cut = true;
-          }
-          taken += static_cast<std::int64_t>(text.size());
-          return !text.empty();
-        }
-        return false;
-      });
-  if (cut) log::info("the tokenizer has seen the first {} bytes of the training text", taken);
-  return tokenizer;
+void check_options(const PrepareOptions& options, bool trains) {
+  LONGCONV_CHECK(!options.out.empty(), UsageError, "data prepare: --out FOLDER is missing");
+  LONGCONV_CHECK(options.part >= 1 && options.part <= options.parts, UsageError,
+                 "--part {}/{}: expected I/N with I from 1 to N", options.part, options.parts);
+  LONGCONV_CHECK(options.parts == 1 || !trains, UsageError,
+                 "--part with --tokenizer {}: parts cannot train a tokenizer each; train it first "
+                 "with `longconv data tokenizer train` and give its folder",
+                 options.tokenizer);
+  LONGCONV_CHECK(options.parts == 1 || std::find(options.sources.begin(), options.sources.end(),
+                                                 "-") == options.sources.end(),
+                 UsageError, "--part: standard input cannot be shared; write it to a file first");
+  LONGCONV_CHECK(options.validation_share >= 0 && options.validation_share < 1, UsageError,
+                 "--validation-share {}: expected 0 to 1, 1 not included",
+                 options.validation_share);
+  LONGCONV_CHECK(options.max_bad >= 0 && options.max_bad <= 1, UsageError,
+                 "--max-bad {}: expected a share from 0 to 1", options.max_bad);
 }
 
-/// One split's shards, a new one whenever the last is full.
-class SplitWriter {
- public:
-  SplitWriter(fs::path folder, std::string name, const Tokenizer& tokenizer,
-              std::int64_t shard_tokens)
-      : folder_(std::move(folder)),
-        name_(std::move(name)),
-        tokenizer_(tokenizer),
-        shard_tokens_(shard_tokens) {
-    files::create_folders(folder_ / name_);
-  }
-
-  void add(const std::string& text, std::span<const std::int32_t> ids) {
-    if (writer_ == nullptr) {
-      shard_ = {};
-      shard_.file = fmt::format("{}/{:05}.lct", name_, split_.shards.size());
-      writer_ = std::make_unique<TokenShardWriter>(folder_ / shard_.file, tokenizer_.vocab_size(),
-                                                   tokenizer_.eos_id(), tokenizer_.fingerprint());
+/// Neighbours share a unit until it has `unit_bytes`: [begin, end) of the sources. Depends on sizes
+/// alone, so that every process finds the same.
+std::vector<std::pair<std::size_t, std::size_t>> find_units(
+    const std::vector<CorpusSource>& sources, std::int64_t unit_bytes) {
+  std::vector<std::pair<std::size_t, std::size_t>> units;
+  std::int64_t bytes = 0;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    if (units.empty() || bytes + sources[i].bytes > unit_bytes) {
+      units.emplace_back(i, i);
+      bytes = 0;
     }
-    writer_->add_document(ids);
-    shard_.tokens += static_cast<std::int64_t>(ids.size());
-    ++shard_.documents;
-    split_.bytes += static_cast<std::int64_t>(text.size());
-    if (shard_.tokens >= shard_tokens_) close();
+    units.back().second = i + 1;
+    bytes += sources[i].bytes;
   }
-
-  ManifestSplit finish() {
-    close();
-    return std::move(split_);
-  }
-
- private:
-  void close() {
-    if (writer_ == nullptr) return;
-    writer_->finish();
-    writer_.reset();
-    const fs::path path = folder_ / shard_.file;
-    shard_.bytes = static_cast<std::int64_t>(fs::file_size(path));
-    shard_.sha256 = files::hex(files::sha256_file(path));
-    split_.tokens += shard_.tokens;
-    split_.documents += shard_.documents;
-    split_.shards.push_back(shard_);
-  }
-
-  fs::path folder_;
-  std::string name_;
-  const Tokenizer& tokenizer_;
-  std::int64_t shard_tokens_;
-  ManifestSplit split_;
-  ManifestShard shard_;
-  std::unique_ptr<TokenShardWriter> writer_;
-};
-
-struct Document {
-  std::string text;
-  Split split = Split::train;
-  std::vector<std::int32_t> ids;
-};
-
-std::vector<Document> read_block(CorpusReader& reader) {
-  std::vector<Document> block;
-  std::size_t bytes = 0;
-  while (bytes < kBlockBytes && block.size() < kBlockDocuments) {
-    Document document;
-    if (!reader.next(document.text, document.split)) break;
-    bytes += document.text.size();
-    block.push_back(std::move(document));
-  }
-  return block;
+  return units;
 }
 
-void encode_block(std::vector<Document>& block, const Tokenizer& tokenizer, bool eos,
-                  std::int64_t threads) {
-  std::atomic<std::size_t> next{0};
-  std::mutex mutex;
-  std::exception_ptr error;
-  const auto work = [&] {
-    try {
-      for (std::size_t i = next++; i < block.size(); i = next++) {
-        block[i].ids = tokenizer.encode(block[i].text);
-        if (eos) block[i].ids.push_back(static_cast<std::int32_t>(tokenizer.eos_id()));
-      }
-    } catch (...) {
-      const std::lock_guard lock(mutex);
-      error = std::current_exception();
-      next = block.size();
-    }
-  };
-  const auto others = std::min(static_cast<std::size_t>(threads), block.size()) - 1;
-  std::vector<std::thread> pool;
-  for (std::size_t i = 0; i < others; ++i) pool.emplace_back(work);
-  work();
-  for (std::thread& thread : pool) thread.join();
-  if (error) std::rethrow_exception(error);
-}
-
-void write_shards(const std::vector<CorpusSource>& sources, const Tokenizer& tokenizer,
-                  const PrepareOptions& options, const fs::path& folder, Manifest& manifest) {
-  std::int64_t threads = options.threads;
-  if (threads <= 0) threads = std::max(1U, std::thread::hardware_concurrency());
-  SplitWriter train(folder, "train", tokenizer, options.shard_tokens);
-  SplitWriter validation(folder, "validation", tokenizer, options.shard_tokens);
-  CorpusReader reader(sources);
-  std::vector<Document> block = read_block(reader);
-  while (!block.empty()) {
-    auto following = std::async(std::launch::async, [&reader] { return read_block(reader); });
-    encode_block(block, tokenizer, options.eos, threads);
-    for (const Document& document : block) {
-      (document.split == Split::train ? train : validation).add(document.text, document.ids);
-    }
-    block = following.get();
+/// All that decides what a unit's shards hold, but for the sources' content.
+std::string plan_json(const Manifest& manifest, const std::vector<CorpusSource>& sources,
+                      const PrepareOptions& options) {
+  files::Sha256 list;
+  for (const CorpusSource& source : sources) {
+    list.update(nlohmann::json({source.name, source.bytes, source.cut, source.format})
+                    .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
-  manifest.train = train.finish();
-  manifest.validation = validation.finish();
+  const nlohmann::ordered_json plan = {{"tokenizer", manifest.tokenizer_option},
+                                       {"eos", options.eos},
+                                       {"validation_share", options.validation_share},
+                                       {"split_seed", options.split_seed},
+                                       {"lines", options.lines},
+                                       {"document_chars", options.document_chars},
+                                       {"document_tokens", options.document_tokens},
+                                       {"shard_tokens", options.shard_tokens},
+                                       {"unit_bytes", options.unit_bytes},
+                                       {"sources", sources.size()},
+                                       {"sources_sha256", files::hex(list.finish())}};
+  return plan.dump(1) + "\n";
 }
 
 /// Complains if `folder` is not the finished corpus of `wanted`'s inputs, else returns its
 /// manifest.
-Manifest reuse(const fs::path& folder, const Manifest& wanted) {
+Manifest reuse(const fs::path& folder, Manifest wanted, const std::vector<CorpusSource>& sources) {
   constexpr char kNext[] = "choose another --out, or remove this folder";
   LONGCONV_CHECK(has_manifest(folder), DataError, "{}: exists and is no corpus (it has no {}); {}",
                  folder.string(), kManifestFile, kNext);
   Manifest there = read_manifest(folder);
+  for (const CorpusSource& source : sources) {
+    wanted.sources.push_back(source.entry(files::hex(files::sha256_file(source.path))));
+  }
   LONGCONV_CHECK(there.inputs_fingerprint() == wanted.inputs_fingerprint(), DataError,
                  "{}: holds a corpus made from other sources or with other options; {}",
                  folder.string(), kNext);
@@ -215,6 +125,64 @@ Manifest reuse(const fs::path& folder, const Manifest& wanted) {
   return there;
 }
 
+/// The tokenizer in the work's corpus folder, trained or saved there if it is not yet.
+std::shared_ptr<const Tokenizer> place_tokenizer(
+    std::shared_ptr<const Tokenizer> tokenizer, const std::optional<SentencePieceOptions>& training,
+    const std::vector<CorpusSource>& sources, const DocumentRules& rules, const fs::path& folder) {
+  std::error_code error;
+  if (fs::is_directory(folder, error)) return open_tokenizer(folder.string());
+  if (training) {
+    log::info("training a {} tokenizer of {} ids on the training text", training->model,
+              training->vocab_size);
+    tokenizer = train_sentencepiece(*training, training_text(sources, rules, kTokenizerTextBytes));
+  }
+  const TemporaryFolder temporary(folder);
+  tokenizer->save(temporary.path());
+  files::sync_folder(temporary.path());
+  fs::rename(temporary.path(), folder, error);
+  LONGCONV_CHECK(!error || fs::is_directory(folder), EnvironmentError, "{}: cannot be made: {}",
+                 folder.string(), error.message());
+  return tokenizer;
+}
+
+void add_split(ManifestSplit& all, const ManifestSplit& more) {
+  all.tokens += more.tokens;
+  all.bytes += more.bytes;
+  all.documents += more.documents;
+  all.shards.insert(all.shards.end(), more.shards.begin(), more.shards.end());
+}
+
+void add_unit(Manifest& manifest, const UnitRecord& unit) {
+  manifest.sources.insert(manifest.sources.end(), unit.sources.begin(), unit.sources.end());
+  add_split(manifest.train, unit.train);
+  add_split(manifest.validation, unit.validation);
+  manifest.empty_documents += unit.empty_documents;
+  manifest.bad_lines += unit.bad_lines;
+  manifest.seconds += unit.seconds;
+}
+
+void log_unit(std::int64_t unit, std::int64_t units, const UnitRecord& record) {
+  if (units == 1) return;
+  const auto megabytes = static_cast<double>(record.train.bytes + record.validation.bytes) / 1e6;
+  log::info("unit {} of {} ({}{}): {:.1f} MB of text, {:.1f} MB/s", unit + 1, units,
+            record.sources.front().name, record.sources.size() > 1 ? ", ..." : "", megabytes,
+            megabytes / std::max(record.seconds, 1e-9));
+}
+
+void check_text(const Manifest& manifest, bool wants_training, const fs::path& out) {
+  LONGCONV_CHECK(manifest.train.tokens > 0 || !wants_training, DataError,
+                 "{}: no training text: every source is empty or for validation only",
+                 out.string());
+  LONGCONV_CHECK(manifest.train.tokens > 0 || manifest.validation.tokens > 0, DataError,
+                 "{}: no text: every source is empty", out.string());
+  if (manifest.validation.tokens == 0) {
+    log::warn("no validation text: name some with --validation, --holdout or --validation-share");
+  }
+  if (manifest.bad_lines > 0) {
+    log::warn("{} bad lines are left out: {} names them", manifest.bad_lines, kBadLinesFile);
+  }
+}
+
 }  // namespace
 
 PrepareResult prepare_corpus(const PrepareOptions& options) {
@@ -222,13 +190,17 @@ PrepareResult prepare_corpus(const PrepareOptions& options) {
   const auto seconds = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   };
-  LONGCONV_CHECK(!options.out.empty(), UsageError, "data prepare: --out FOLDER is missing");
+  const std::optional<SentencePieceOptions> training = parse_training(options.tokenizer);
+  check_options(options, training.has_value());
   // Absolute and without a trailing slash, so that it has a name and a parent.
   fs::path out = fs::absolute(options.out).lexically_normal();
   if (!out.has_filename()) out = out.parent_path();
-  const std::optional<Training> training = parse_training(options.tokenizer);
   std::shared_ptr<const Tokenizer> tokenizer;
-  if (!training) tokenizer = open_tokenizer(options.tokenizer);
+  if (!training) {
+    TokenizerOptions how;
+    how.special_text = !options.plain_specials;
+    tokenizer = open_tokenizer(options.tokenizer, how);
+  }
   LONGCONV_CHECK(!options.eos || training || tokenizer->eos_id() >= 0, DataError,
                  "--tokenizer {}: it has no EOS id to put after each document; use --no-eos",
                  options.tokenizer);
@@ -244,36 +216,78 @@ PrepareResult prepare_corpus(const PrepareOptions& options) {
       training || options.tokenizer == "bytes"
           ? options.tokenizer
           : fmt::format("{} {}", tokenizer->describe(), files::hex(tokenizer->fingerprint()));
-  for (const CorpusSource& source : sources) manifest.sources.push_back(source.entry());
+  manifest.validation_share = options.validation_share;
+  manifest.split_seed = static_cast<std::uint64_t>(options.split_seed);
+  manifest.lines = options.lines;
+  manifest.document_chars = options.document_chars;
+  manifest.document_tokens = options.document_tokens;
 
+  PrepareResult result;
   std::error_code error;
   if (fs::exists(out, error) && !(fs::is_directory(out, error) && fs::is_empty(out, error))) {
-    return {reuse(out, manifest), /*reused=*/true, seconds()};
+    result.manifest = reuse(out, manifest, sources);
+    CorpusWork::remove_completed(out);
+    result.reused = true;
+    result.seconds = seconds();
+    return result;
   }
 
-  if (training) tokenizer = train_tokenizer(*training, sources);
+  EncodeOptions encode;
+  encode.rules = {options.lines, options.validation_share, manifest.split_seed,
+                  options.document_chars};
+  encode.eos = options.eos;
+  encode.document_tokens = options.document_tokens;
+  encode.max_bad = options.max_bad;
+  encode.shard_tokens = options.shard_tokens;
+  encode.threads = options.threads > 0
+                       ? options.threads
+                       : std::max<std::int64_t>(1, std::thread::hardware_concurrency());
+
+  CorpusWork work(out, plan_json(manifest, sources, options), options.part, options.parts);
+  tokenizer =
+      place_tokenizer(tokenizer, training, sources, encode.rules, work.corpus() / "tokenizer");
   manifest.tokenizer_description = tokenizer->describe();
   manifest.vocab_size = tokenizer->vocab_size();
   manifest.eos_id = tokenizer->eos_id();
   manifest.tokenizer_fingerprint = files::hex(tokenizer->fingerprint());
 
-  const fs::path corpus = temporary.path() / "corpus";
-  files::create_folders(corpus);
-  tokenizer->save(corpus / "tokenizer");
-  write_shards(sources, *tokenizer, options, corpus, manifest);
-  LONGCONV_CHECK(manifest.train.tokens > 0, DataError,
-                 "{}: no training text: every source is empty or for validation only",
-                 out.string());
-  if (manifest.validation.tokens == 0) {
-    log::warn("no validation text: name some with --validation or --holdout");
+  const auto units = find_units(sources, options.unit_bytes);
+  result.units = static_cast<std::int64_t>(units.size());
+  const auto sources_of = [&](std::int64_t unit) {
+    const auto [first, end] = units[static_cast<std::size_t>(unit)];
+    return std::span(sources).subspan(first, end - first);
+  };
+  for (std::int64_t unit = options.part - 1; unit < result.units; unit += options.parts) {
+    if (work.finished(unit, sources_of(unit))) {
+      ++result.units_before;
+      continue;
+    }
+    const UnitRecord record =
+        encode_unit(sources_of(unit), *tokenizer, encode, CorpusWork::unit_name(unit),
+                    work.corpus(), work.bad_lines(unit));
+    work.finish(unit, record);
+    log_unit(unit, result.units, record);
   }
-  files::write_atomic(corpus / kManifestFile, manifest.to_json());
-  files::sync_folder(corpus);
-  fs::rename(corpus, out, error);
-  LONGCONV_CHECK(!error, EnvironmentError, "{}: the finished corpus cannot be put there: {}",
-                 out.string(), error.message());
-  files::sync_folder(out.parent_path());
-  return {std::move(manifest), /*reused=*/false, seconds()};
+  if (result.units_before > 0) {
+    log::info("{} units were finished before and are not made again", result.units_before);
+  }
+
+  for (std::int64_t unit = 0; unit < result.units; ++unit) {
+    const auto record = work.finished(unit, sources_of(unit));
+    if (!record) continue;
+    ++result.units_done;
+    add_unit(manifest, *record);
+  }
+  result.complete = result.units_done == result.units;
+  if (result.complete) {
+    check_text(manifest, !options.sources.empty(), out);
+    if (!work.complete(manifest, result.units, out)) {
+      log::info("{}: another part makes the corpus of what is finished", out.string());
+    }
+    result.manifest = std::move(manifest);
+  }
+  result.seconds = seconds();
+  return result;
 }
 
 }  // namespace longconv::data

@@ -28,6 +28,9 @@ void check_fit(const SampleFacts& facts, const SampleView& shard) {
                      (facts.coding == "symbols" && !facts.symbols.empty()),
                  DataError, "{}: coding \"{}\" with {} different values and {} symbols",
                  shard.path(), facts.coding, layout.vocabulary, facts.symbols.size());
+  LONGCONV_CHECK(facts.pad >= 0 && (facts.pad == 0 || facts.pad < layout.vocabulary), DataError,
+                 "{}: padding {} is none of its {} values", shard.path(), facts.pad,
+                 layout.vocabulary);
   for (const SampleSplit& split : facts.splits) {
     LONGCONV_CHECK(split.begin >= 0 && split.begin <= split.end && split.end <= layout.samples,
                    DataError, "{}: split {} is samples [{}, {}), there are {}", shard.path(),
@@ -48,6 +51,8 @@ std::string to_json(const SampleFacts& facts) {
                             {"coding", facts.coding},
                             {"symbols", facts.symbols},
                             {"separator", facts.separator},
+                            {"pad", facts.pad},
+                            {"pad_left", facts.pad_left},
                             {"splits", splits},
                             {"mean", facts.mean},
                             {"deviation", facts.deviation},
@@ -65,6 +70,8 @@ SampleFacts read_facts(const SampleView& shard) {
     json.at("coding").get_to(facts.coding);
     json.at("symbols").get_to(facts.symbols);
     json.at("separator").get_to(facts.separator);
+    facts.pad = json.value("pad", std::int64_t{0});  // not in the first shards
+    facts.pad_left = json.value("pad_left", false);
     json.at("mean").get_to(facts.mean);
     json.at("deviation").get_to(facts.deviation);
     for (const ordered_json& split : json.at("splits")) {

@@ -26,6 +26,8 @@ struct SampleFacts {
   /// below) or "levels" (grey).
   std::string coding = "levels";
   std::vector<std::string> symbols;
+  std::int64_t pad = 0;             ///< value that sequences are padded with
+  bool pad_left = false;            ///< and on which side
   std::string separator;            ///< between symbols when they are shown
   std::vector<SampleSplit> splits;  ///< as published; empty where the reader cuts them
   std::vector<double> mean;         ///< of each channel / 255, where the task has published ones

@@ -1,11 +1,12 @@
 #include "data/tasks/samples.h"
 
 #include "core/base/check.h"
+#include "data/tasks/dna_shard.h"
 #include "data/tasks/image_batch.h"
 
 #define AT_PER_OPERATOR_HEADERS
 #include <ATen/ops/empty.h>
-#include <ATen/ops/zeros.h>
+#include <ATen/ops/full.h>
 
 #include <algorithm>
 
@@ -26,7 +27,12 @@ SampleDataset::SampleDataset(const SampleConfig& config)
     : shard_(path_of(config)),
       facts_(read_facts(shard_.view())),
       members_(split_indices(config.split, shard_.view().layout().samples, facts_.splits)),
-      pad_to_seq_len_(config.pad() == "seq_len") {
+      pad_to_seq_len_(config.pad() == "seq_len"),
+      pad_left_(config.pad_side() == "usual" ? facts_.pad_left : config.pad_side() == "left"),
+      reverse_complement_(config.reverse_complement() && config.split.part() == "train") {
+  if (config.reverse_complement() && facts_.symbols != dna_symbols()) {
+    config.reverse_complement.fail("this shard holds no DNA");
+  }
   const SampleLayout& layout = shard_.view().layout();
   if (layout.height > 0) {
     transform_.emplace(config.pixels,
@@ -48,6 +54,16 @@ std::int64_t SampleDataset::size() const { return static_cast<std::int64_t>(memb
 std::int64_t SampleDataset::seq_len() const { return seq_len_; }
 
 Batch SampleDataset::get(std::span<const std::int64_t> indices) const {
+  return batch_of(indices, nullptr);
+}
+
+Batch SampleDataset::draw(std::span<const std::int64_t> indices,
+                          std::span<const std::uint64_t> keys) const {
+  return batch_of(indices, reverse_complement_ ? keys.data() : nullptr);
+}
+
+Batch SampleDataset::batch_of(std::span<const std::int64_t> indices,
+                              const std::uint64_t* keys) const {
   const SampleView& shard = shard_.view();
   if (transform_) {
     return image_batch(*transform_, indices, members_,
@@ -75,12 +91,24 @@ Batch SampleDataset::get(std::span<const std::int64_t> indices) const {
   }
   const std::int64_t width =
       pad_to_seq_len_ || rows == 0 ? seq_len_ : *std::max_element(lengths, lengths + rows);
-  out.input = at::zeros({rows, width}, at::kLong);
+  out.input = at::full({rows, width}, facts_.pad, at::kLong);
   auto* input = out.input.mutable_data_ptr<std::int64_t>();
   for (std::int64_t row = 0; row < rows; ++row) {
     const std::int64_t index = indices[static_cast<std::size_t>(row % batch)];
-    shard.read(members_[static_cast<std::size_t>(index)], static_cast<int>(row / batch),
-               {input + row * width, static_cast<std::size_t>(lengths[row])});
+    const std::int64_t padding = pad_left_ ? width - lengths[row] : 0;
+    const std::span<std::int64_t> values(input + row * width + padding,
+                                         static_cast<std::size_t>(lengths[row]));
+    const std::int64_t sample = members_[static_cast<std::size_t>(index)];
+    const auto part = static_cast<int>(row / batch);
+    if (keys != nullptr && (keys[row % batch] & 1) != 0) {
+      // Turned round first and cut then, so that the other end is seen.
+      std::vector<std::int64_t> whole(static_cast<std::size_t>(shard.length(sample, part)));
+      shard.read(sample, part, whole);
+      reverse_complement_ids(whole);
+      std::copy_n(whole.begin(), values.size(), values.begin());
+    } else {
+      shard.read(sample, part, values);
+    }
   }
   return out;
 }

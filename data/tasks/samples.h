@@ -26,13 +26,20 @@ struct SampleConfig : config::Section {
                                     "token sequences are cut to this; 0 = the longest"};
   config::Key<std::string> pad{this, "pad", "batch", config::one_of({"batch", "seq_len"}),
                                "token sequences are padded to the batch's longest, or to seq_len"};
+  config::Key<std::string> pad_side{this, "pad_side", "usual",
+                                    config::one_of({"usual", "left", "right"}),
+                                    "where; usual = as the task does, DNA on the left"};
+  config::Key<bool> reverse_complement{this, "reverse_complement", false,
+                                       "DNA, part train: show every second sequence from the other "
+                                       "strand, by chance"};
   SplitConfig split{this};
   PixelConfig pixels{this};
 };
 
 /// Batches:
 ///   images     input (B, L, channels) float32 or (B, L) int64 tokens, target (B) int64
-///   sequences  input (B, L) int64, padded on the right with 0, lengths (B), target (B)
+///   sequences  input (B, L) int64, padded with the shard's value (0, DNA 4) on the right (DNA: on
+///              the left), lengths (B), target (B)
 ///   pairs      input (2 B, L): first all first texts, then all second ones; lengths (2 B)
 class SampleDataset final : public Dataset {
  public:
@@ -41,16 +48,22 @@ class SampleDataset final : public Dataset {
   [[nodiscard]] std::int64_t size() const override;
   [[nodiscard]] std::int64_t seq_len() const override;  ///< the longest that get() can return
   [[nodiscard]] Batch get(std::span<const std::int64_t> indices) const override;
+  [[nodiscard]] Batch draw(std::span<const std::int64_t> indices,
+                           std::span<const std::uint64_t> keys) const override;
   [[nodiscard]] const SampleFacts& facts() const { return facts_; }
   [[nodiscard]] const SampleLayout& layout() const { return shard_.view().layout(); }
 
  private:
+  [[nodiscard]] Batch batch_of(std::span<const std::int64_t> indices,
+                               const std::uint64_t* keys) const;
   SampleShard shard_;
   SampleFacts facts_;
   std::vector<std::int64_t> members_;  // samples of the part
   std::optional<PixelTransform> transform_;
   std::int64_t seq_len_ = 0;
   bool pad_to_seq_len_ = false;
+  bool pad_left_ = false;
+  bool reverse_complement_ = false;
 };
 
 }  // namespace longconv::data

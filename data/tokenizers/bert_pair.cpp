@@ -2,11 +2,37 @@
 
 #include "core/base/check.h"
 
+#include <string>
+#include <utility>
+
 namespace longconv::data {
 
+BertSpecials bert_specials(const Tokenizer& tokenizer) {
+  BertSpecials found{-1, -1, -1, -1, -1};
+  const std::pair<const char*, std::int32_t&> wanted[] = {{"[PAD]", found.pad},
+                                                          {"[UNK]", found.unk},
+                                                          {"[CLS]", found.cls},
+                                                          {"[SEP]", found.sep},
+                                                          {"[MASK]", found.mask}};
+  // By decoding, because a tokenizer may have been told to read "[CLS]" as plain text.
+  for (std::int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
+    const std::string text = tokenizer.decode({id});
+    for (const auto& [token, where] : wanted) {
+      if (where < 0 && text == token) where = id;
+    }
+  }
+  for (const auto& [token, where] : wanted) {
+    LONGCONV_CHECK(where >= 0, DataError,
+                   "{}: it has no {}; expected a BERT vocabulary with [PAD], [UNK], [CLS], [SEP] "
+                   "and [MASK]",
+                   tokenizer.describe(), token);
+  }
+  return found;
+}
+
 BertPair bert_pair(std::span<const std::int32_t> first, std::span<const std::int32_t> second,
-                   std::size_t max_length, const BertSpecials& specials) {
-  const bool two = !second.empty();
+                   std::size_t max_length, const BertSpecials& specials, bool pair) {
+  const bool two = pair || !second.empty();
   const std::size_t added = two ? 3 : 2;
   LONGCONV_CHECK(max_length >= added, DataError,
                  "BERT input: expected a length of at least {} for its special tokens, got {}",

@@ -3,6 +3,8 @@
 #include "core/base/check.h"
 #include "data/tokenizers/folder.h"
 
+#include <algorithm>
+
 namespace longconv::data {
 
 namespace {
@@ -34,15 +36,32 @@ DnaTokenizer::DnaTokenizer(const TokenizerOptions& options) {
 
 std::vector<std::int32_t> DnaTokenizer::encode(std::string_view text) const {
   std::vector<std::int32_t> ids(text.size());
-  std::array<std::int64_t, 4> counts{};
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    ids[i] = ids_[index(text[i])];
-    ++counts[kinds_[index(text[i])]];
-  }
-  for (std::size_t kind = 0; kind < counts.size(); ++kind) {
-    if (counts[kind] > 0) counts_[kind] += counts[kind];
-  }
+  code<std::int32_t>(text, ids);
   return ids;
+}
+
+void DnaTokenizer::encode(std::span<const char> bases, std::span<std::int64_t> ids) const {
+  code<std::int64_t>(bases, ids);
+}
+
+template <class Id>
+void DnaTokenizer::code(std::span<const char> bases, std::span<Id> ids) const {
+  // The counts of the four kinds side by side in one word, 16 bits each: an array of counts would
+  // make each base wait for the one before.
+  constexpr std::size_t kChunk = 0xffff;
+  for (std::size_t done = 0; done < bases.size();) {
+    const std::size_t end = std::min(bases.size(), done + kChunk);
+    std::uint64_t counts = 0;
+    for (; done < end; ++done) {
+      const std::size_t at = index(bases[done]);
+      ids[done] = ids_[at];
+      counts += std::uint64_t{1} << (16 * kinds_[at]);
+    }
+    for (std::size_t kind = 0; kind < counts_.size(); ++kind) {
+      const auto count = static_cast<std::int64_t>(counts >> (16 * kind) & 0xffff);
+      if (count > 0) counts_[kind] += count;
+    }
+  }
 }
 
 std::string DnaTokenizer::decode(const std::vector<std::int32_t>& ids) const {
@@ -54,6 +73,14 @@ std::string DnaTokenizer::decode(const std::vector<std::int32_t>& ids) const {
     if (id == kUnknown) text += '.';
   }
   return text;
+}
+
+void reverse_complement_ids(std::span<std::int64_t> ids) {
+  constexpr std::int64_t kSum = 2 * DnaTokenizer::kA + 3;  // A and T, C and G
+  std::reverse(ids.begin(), ids.end());
+  for (std::int64_t& id : ids) {
+    if (id >= DnaTokenizer::kA && id < DnaTokenizer::kN) id = kSum - id;
+  }
 }
 
 files::Digest DnaTokenizer::fingerprint() const {

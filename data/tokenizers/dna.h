@@ -13,6 +13,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <span>
 
 namespace longconv::data {
 
@@ -29,6 +30,8 @@ class DnaTokenizer final : public Tokenizer {
   explicit DnaTokenizer(const TokenizerOptions& options = {});
 
   [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text) const override;
+  /// The same into an array of as many ids.
+  void encode(std::span<const char> bases, std::span<std::int64_t> ids) const;
   [[nodiscard]] std::string decode(const std::vector<std::int32_t>& ids) const override;
   [[nodiscard]] std::int64_t vocab_size() const override { return kVocabSize; }
   [[nodiscard]] std::int64_t eos_id() const override { return kEos; }
@@ -40,11 +43,16 @@ class DnaTokenizer final : public Tokenizer {
   void save(const std::filesystem::path& folder) const override;
 
  private:
+  template <class Id>
+  void code(std::span<const char> bases, std::span<Id> ids) const;
   enum Kind : std::uint8_t { base, soft_masked, ambiguous, foreign };
   TokenizerOptions options_;
   std::array<std::int32_t, 256> ids_{};
   std::array<Kind, 256> kinds_{};
   mutable std::array<std::atomic<std::int64_t>, 4> counts_{};
 };
+
+/// In place: the ids of the other strand; what is no A, C, G or T stays what it is.
+void reverse_complement_ids(std::span<std::int64_t> ids);
 
 }  // namespace longconv::data

@@ -96,6 +96,7 @@ class SentencePieceTokenizer final : public Tokenizer {
   [[nodiscard]] std::int64_t vocab_size() const override { return processor_.GetPieceSize(); }
   [[nodiscard]] std::int64_t eos_id() const override { return processor_.eos_id(); }
   [[nodiscard]] files::Digest fingerprint() const override { return fingerprint_; }
+  [[nodiscard]] bool splits_at_lines() const override { return by_line_; }
   [[nodiscard]] std::string describe() const override {
     return fmt::format("sentencepiece {}, {} ids", model_type(model_), vocab_size());
   }

@@ -53,6 +53,9 @@ class Tokenizer {
   [[nodiscard]] virtual std::string describe() const = 0;  ///< "sentencepiece unigram, 2000 ids"
   /// Whether decode(encode(x)) is meant to be x for every x.
   [[nodiscard]] virtual bool lossless() const { return true; }
+  /// Whether a text may be encoded in parts, cut behind a '\n' that has an ASCII letter, digit or
+  /// sign on both sides, and give the same ids.
+  [[nodiscard]] virtual bool splits_at_lines() const { return true; }
   /// What the texts encoded so far had that is easily overlooked, for a log line; empty if nothing.
   [[nodiscard]] virtual std::string remarks() const { return {}; }
   /// Writes what open_tokenizer(folder) needs into `folder`. Throws EnvironmentError.

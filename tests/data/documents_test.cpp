@@ -3,6 +3,7 @@
 #include "tests/data/helpers.h"
 
 #include <gmock/gmock.h>
+#include <zlib.h>
 #include <zstd.h>
 
 namespace longconv::data {
@@ -39,6 +40,20 @@ std::string zstd_frame(const std::string& text, int window_log = 0) {
   EXPECT_EQ(ZSTD_compressStream2(context, &output, &input, ZSTD_e_end), 0U);
   ZSTD_freeCCtx(context);
   out.resize(output.pos);
+  return out;
+}
+
+std::string gzip_member(const std::string& text) {
+  z_stream stream{};
+  EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+  std::string out(deflateBound(&stream, text.size()), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
   return out;
 }
 
@@ -169,6 +184,48 @@ TEST(Documents, TruncatedAndDamagedZstdIsRefusedWithItsOffset) {
   EXPECT_THAT(message(whole + whole.substr(0, 9)), HasSubstr("in the middle of a frame"));
   EXPECT_THAT(message(""), HasSubstr("empty"));
   EXPECT_THAT(message("plain text, not compressed"), HasSubstr("bad zstd data near byte"));
+}
+
+TEST(Documents, GzipMembersFollowOneAnother) {
+  const test::ScratchFolder folder;
+  const std::string content = gzip_member("{\"text\": \"one\"}\n{\"text\": \"tw") +
+                              gzip_member("o\"}\n") + gzip_member("") +
+                              gzip_member("{\"text\": \"three\"}\n");
+  EXPECT_THAT(read_file(put(folder / "a.jsonl.gz", content)), ElementsAre("one", "two", "three"));
+  EXPECT_THAT(read_file(put(folder / "c4-train.00000-of-01024.json.gz", content)),
+              ElementsAre("one", "two", "three"));
+  EXPECT_THAT(read_file(put(folder / "a.txt.gz", gzip_member("a text\n"))),
+              ElementsAre("a text\n"));
+  EXPECT_THAT(read_file(put(folder / "a.txt.zst", zstd_frame("a text\n"))),
+              ElementsAre("a text\n"));
+  for (const std::size_t step : {1, 5}) {
+    DocumentReader reader(std::make_unique<Trickle>(content, step), DocumentFormat::jsonl_gz);
+    EXPECT_THAT(read_all(reader), ElementsAre("one", "two", "three")) << step;
+  }
+}
+
+TEST(Documents, TruncatedAndDamagedGzipIsRefusedWithItsOffset) {
+  const test::ScratchFolder folder;
+  std::string lines;
+  for (int i = 0; i < 500; ++i) lines += "{\"text\": \"number " + std::to_string(i * i) + "\"}\n";
+  const std::string whole = gzip_member(lines);
+  const auto message = [&](const std::string& content) {
+    const auto path = put(folder / "bad.jsonl.gz", content);
+    const std::string text = message_of<DataError>([&] { read_file(path); });
+    EXPECT_THAT(text, HasSubstr(path.string())) << content.size();
+    return text;
+  };
+  for (const std::size_t size :
+       {std::size_t{1}, std::size_t{5}, whole.size() / 2, whole.size() - 1}) {
+    EXPECT_THAT(message(whole.substr(0, size)),
+                HasSubstr("in the middle of a member, at byte " + std::to_string(size)));
+  }
+  EXPECT_THAT(message(whole + whole.substr(0, 9)), HasSubstr("in the middle of a member"));
+  EXPECT_THAT(message(""), HasSubstr("empty, expected a gzip stream"));
+  EXPECT_THAT(message("plain text, not compressed"), HasSubstr("bad gzip data near byte"));
+  std::string flipped = whole;
+  flipped[whole.size() - 6] ^= 1;  // of the CRC-32
+  EXPECT_THAT(message(flipped), HasSubstr("incorrect data check"));
 }
 
 TEST(Documents, FoldersAreListedInOrder) {

@@ -155,10 +155,10 @@ TEST(Prepare, ReusesWhatIsThereAndRefusesWhatIsNot) {
   const auto source = put(folder / "a.txt", "some text\n");
   PrepareOptions options = options_for(folder, {source});
   prepare_corpus(options);
-  const std::string before = slurp(options.out / kManifestFile);
+  const std::string before = read_manifest(options.out).fingerprint();
   const PrepareResult again = prepare_corpus(options);
   EXPECT_TRUE(again.reused);
-  EXPECT_EQ(again.manifest.to_json(), before);
+  EXPECT_EQ(again.manifest.fingerprint(), before);
   // Moving the sources changes nothing, their content does, options do.
   fs::create_directory(folder / "moved");
   fs::rename(source, folder / "moved/a.txt");
@@ -172,8 +172,8 @@ TEST(Prepare, ReusesWhatIsThereAndRefusesWhatIsNot) {
   EXPECT_THAT(message(), HasSubstr("made from other sources or with other options"));
   put(folder / "moved/a.txt", "some text\n");
   EXPECT_TRUE(prepare_corpus(options).reused);
-  fs::remove(options.out / "train/00000.lct");
-  EXPECT_THAT(message(), HasSubstr("shard train/00000.lct is missing"));
+  fs::remove(options.out / "train/00000-000.lct");
+  EXPECT_THAT(message(), HasSubstr("shard train/00000-000.lct is missing"));
   fs::remove_all(options.out);
   put(options.out / "thesis.txt", "precious");
   EXPECT_THAT(message(), HasSubstr("exists and is no corpus"));
@@ -181,7 +181,7 @@ TEST(Prepare, ReusesWhatIsThereAndRefusesWhatIsNot) {
   fs::remove_all(options.out);
   fs::create_directory(options.out);  // an empty folder may be filled
   EXPECT_FALSE(prepare_corpus(options).reused);
-  EXPECT_EQ(slurp(options.out / kManifestFile), before);
+  EXPECT_EQ(read_manifest(options.out).fingerprint(), before);
 }
 
 TEST(Prepare, ShardsAndThreadsDoNotChangeTheStream) {
@@ -282,7 +282,7 @@ class OpenCorpus : public ::testing::Test {
     options.validation = {put(folder_ / "v.txt", "held out\n").string()};
     prepare_corpus(options);
     corpus_ = options.out;
-    shard_ = corpus_ / "train/00000.lct";
+    shard_ = corpus_ / "train/00000-000.lct";
   }
   [[nodiscard]] std::string message() const {
     return message_of<DataError>([&] {
@@ -319,7 +319,7 @@ TEST_F(OpenCorpus, RefusesTruncatedForeignAndDamagedShards) {
   changed[40] ^= 1;  // the tokenizer's hash
   put(shard_, changed);
   EXPECT_THAT(message(), HasSubstr("the shard belongs to another corpus"));
-  put(shard_, slurp(corpus_ / "validation/00000.lct"));
+  put(shard_, slurp(corpus_ / "validation/00000-000.lct"));
   EXPECT_THAT(message(), HasSubstr("the manifest says 20 of 257"));
 }
 
@@ -334,7 +334,7 @@ TEST_F(OpenCorpus, RefusesAnEditedManifest) {
   };
   EXPECT_THAT(edited("\"eos\": true", "\"eos\": false"), HasSubstr("it has been edited"));
   EXPECT_THAT(edited("\"version\": 1", "\"version\": 2"), HasSubstr("version 2"));
-  EXPECT_THAT(edited("train/00000.lct", "../../secret"), HasSubstr("outside the folder"));
+  EXPECT_THAT(edited("train/00000-000.lct", "../../secret"), HasSubstr("outside the folder"));
   EXPECT_THAT(edited("\"train\": {", "\"brain\": {"), HasSubstr("malformed manifest"));
   put(manifest, whole.substr(0, whole.size() / 2));
   EXPECT_THAT(message(), HasSubstr("malformed manifest"));

@@ -12,7 +12,9 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 #include <span>
+#include <vector>
 
 namespace longconv::train {
 namespace {
@@ -116,6 +118,46 @@ PerplexityResult perplexity(models::Model& model, const data::WindowDataset& spl
     result.tokens += pass.windows * (pass.length - pass.context);
     first += pass.windows * stride;
   }
+  return result;
+}
+
+PerplexityResult perplexity(models::Model& model, const data::Dataset& split,
+                            const PerplexityOptions& options) {
+  if (const auto* shards = dynamic_cast<const data::WindowDataset*>(&split)) {
+    return perplexity(model, *shards, options);
+  }
+  LONGCONV_CHECK(options.overlap == 0, ConfigError,
+                 "perplexity: overlap = {}, but windows of this data do not follow one another",
+                 options.overlap);
+  LONGCONV_CHECK(split.seq_len() <= model.l_max(), ConfigError,
+                 "perplexity: windows of {} tokens, the model's l_max is {}", split.seq_len(),
+                 model.l_max());
+  const EvalMode eval_mode(model);
+  const runtime::Autocast autocast(options.device, options.precision);
+  PerplexityResult result;
+  std::vector<std::int64_t> indices;
+  for (std::int64_t n = 0, first = 0; first < split.size(); ++n) {
+    if (options.max_batches > 0 && n == options.max_batches) break;
+    indices.resize(static_cast<std::size_t>(std::min(options.batch, split.size() - first)));
+    std::iota(indices.begin(), indices.end(), first);
+    const data::Batch batch = split.get(indices);
+    const at::Tensor target = batch.target.to(options.device);
+    const at::Tensor nll = window_nll(model.logits(batch.input.to(options.device)), target).cpu();
+    for (std::size_t i = 0; i < indices.size(); ++i) {
+      const double value = nll.const_data_ptr<double>()[i];
+      LONGCONV_CHECK(std::isfinite(value), NonFiniteError,
+                     "perplexity: the loss of window {} is {}; try train.precision=\"float32\", or "
+                     "an earlier checkpoint",
+                     indices[i], std::isnan(value) ? "nan" : "infinite");
+      result.nll += value;
+    }
+    const auto* asked = batch.target.const_data_ptr<std::int64_t>();
+    result.tokens +=
+        batch.target.numel() - std::count(asked, asked + batch.target.numel(), std::int64_t{-100});
+    first += static_cast<std::int64_t>(indices.size());
+  }
+  LONGCONV_CHECK(result.tokens > 0, DataError, "perplexity: no token to be predicted in {} windows",
+                 split.size());
   return result;
 }
 

@@ -40,4 +40,9 @@ struct PerplexityResult {
 PerplexityResult perplexity(models::Model& model, const data::WindowDataset& split,
                             const PerplexityOptions& options);
 
+/// The same over any data set of windows, each alone: rows in the order of their indices, targets
+/// of -100 not counted, no overlap (ConfigError). Windows of token shards go the way above.
+PerplexityResult perplexity(models::Model& model, const data::Dataset& split,
+                            const PerplexityOptions& options);
+
 }  // namespace longconv::train

@@ -48,7 +48,7 @@ Split split_batch(const RunConfig& config) {
 }
 
 void require_data_path(const RunConfig& config) {
-  if (config.data.path().empty()) {
+  if (config.data.task() == "lm" && config.data.path().empty()) {
     config.data.path.fail(fmt::format(
         "expected the folder of a corpus for data.task = \"{}\", got nothing; make one with "
         "`longconv data prepare`",
@@ -71,7 +71,7 @@ void resolve_keys(RunConfig& config, const std::string& config_path) {
   }
   require_data_path(config);
   if (config.model.vocab_size() == 0) {
-    config.model.vocab_size.set(data::open_corpus(config.data).tokenizer->vocab_size());
+    config.model.vocab_size.set(data::vocab_size_of(config.data));
   }
   check_schedule(config.schedule);
   split_batch(config);
@@ -99,18 +99,17 @@ Parts build_parts(RunConfig& config) {
   const std::string& precision = config.train.precision();
   set_arithmetic(config.train);
 
-  parts.corpus = data::open_corpus(config.data);
+  data::LanguageData data = data::open_language_data(config.data);
+  parts.corpus = std::move(data.corpus);
+  parts.train = std::move(data.train);
+  parts.validation = std::move(data.validation);
   if (config.model.vocab_size() < parts.corpus.tokenizer->vocab_size()) {
     config.model.vocab_size.fail(
         fmt::format("expected at least the tokenizer's {} ids ({}), got {}",
                     parts.corpus.tokenizer->vocab_size(), parts.corpus.folder.string(),
                     config.model.vocab_size()));
   }
-  const std::int64_t seq_len = config.data.seq_len();
-  parts.train = std::make_shared<data::WindowDataset>(parts.corpus.train, seq_len);
-  if (!parts.corpus.validation.empty()) {
-    parts.validation = std::make_shared<data::WindowDataset>(parts.corpus.validation, seq_len);
-  } else {
+  if (parts.validation == nullptr) {
     log::warn("{}: has no validation split, so nothing is evaluated and no checkpoint is the best",
               parts.corpus.folder.string());
   }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "data/loader/loader.h"
-#include "data/tasks/lm.h"
+#include "data/tasks/language_data.h"
 #include "models/model.h"
 #include "train/config.h"
 #include "train/optim/adamw.h"
@@ -16,8 +16,8 @@ namespace longconv::train {
 
 struct Parts {
   data::Corpus corpus;
-  std::shared_ptr<const data::WindowDataset> train;
-  std::shared_ptr<const data::WindowDataset> validation;  ///< nullptr if the corpus has none
+  std::shared_ptr<const data::Dataset> train;
+  std::shared_ptr<const data::Dataset> validation;  ///< nullptr if the corpus has none
   c10::Device device = c10::kCPU;
   std::shared_ptr<models::Model> model;  ///< on `device`, in its dtype
   std::unique_ptr<AdamW> optimizer;

@@ -1,4 +1,4 @@
-// Thread-block clusters of Hopper (PTX ISA 8: mapa, st.async, cp.async.bulk, mbarrier): blocks that run
+// Thread-block clusters of Hopper (PTX ISA 8: mapa, st.async, mbarrier): blocks that run
 // side by side and write to each other's shared memory, and the barriers that say when it is there.
 // With kBlocks = 1 everything stays in the block. Before sm_90 nothing of this can run; it compiles
 // to nothing.
@@ -45,15 +45,18 @@ __device__ inline std::uint32_t peer_address(std::uint32_t address, int rank) {
   return peer;
 }
 
-/// An mbarrier that takes a number of arrivals, and the bytes announced to it, again and again. Turn
-/// n (from 0) is over when the n-th set is in; what came with it is visible to who waited.
+/// An mbarrier that takes a number of arrivals, and the bytes announced to it, again and again.
+/// Turn n (from 0) is over when the n-th set is in; what came with it is visible to who waited.
 struct SharedBarrier {
   std::uint32_t address = 0;
 
   /// By one thread of the block; cluster_sync() must follow.
   __device__ void init(int arrivals) const {
 #if __CUDA_ARCH__ >= 900
-    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" : : "r"(address), "r"(arrivals) : "memory");
+    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;"
+                 :
+                 : "r"(address), "r"(arrivals)
+                 : "memory");
     asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 #endif
   }
@@ -73,6 +76,12 @@ struct SharedBarrier {
                    : "r"(peer_address<kBlocks>(address, lane))
                    : "memory");
     }
+#endif
+  }
+  /// By one thread, in its own block.
+  __device__ void arrive_alone() const {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" : : "r"(address) : "memory");
 #endif
   }
   /// By one thread: an arrival, and `bytes` that others will send before the turn is over.
@@ -101,6 +110,22 @@ struct SharedBarrier {
   }
 };
 
+/// 16 bytes of this block's shared memory.
+__device__ inline uint4 load_vector(std::uint32_t at) {
+  uint4 x;
+  asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3}, [%4];"
+               : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w)
+               : "r"(at)
+               : "memory");
+  return x;
+}
+__device__ inline void store_vector(std::uint32_t at, const uint4& x) {
+  asm volatile("st.shared.v4.u32 [%0], {%1,%2,%3,%4};"
+               :
+               : "r"(at), "r"(x.x), "r"(x.y), "r"(x.z), "r"(x.w)
+               : "memory");
+}
+
 /// Stores to a peer's shared memory whose bytes its barrier counts; both addresses are
 /// peer_address()es of one block.
 __device__ inline void send(std::uint32_t to, const uint4& x, std::uint32_t barrier) {
@@ -120,24 +145,6 @@ __device__ inline void send(std::uint32_t to, float2 x, std::uint32_t barrier) {
                : "memory");
 #endif
 }
-/// A piece of this block's shared memory, 16-byte aligned and long, to a peer's. The writing threads
-/// have called publish() and met before.
-__device__ inline void send_bulk(std::uint32_t to, std::uint32_t from, int bytes,
-                                 std::uint32_t barrier) {
-#if __CUDA_ARCH__ >= 900
-  asm volatile(
-      "cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];"
-      :
-      : "r"(to), "r"(from), "r"(bytes), "r"(barrier)
-      : "memory");
-#endif
-}
-__device__ inline void publish() {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
-#endif
-}
-
 /// The calling warpgroup's registers a thread, from here on: an instruction of sm_90a, left out
 /// where the target does not know it.
 template <int kRegisters>

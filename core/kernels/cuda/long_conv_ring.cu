@@ -91,6 +91,17 @@ void backward(const LongConvGradArgs& args, Stream stream) {
 
 }  // namespace
 
+bool ring_runs_here() {
+  int device = 0;
+  int major = 0;
+  // Asked on machines without a device, too: not an error, but no.
+  const bool known =
+      cudaGetDevice(&device) == cudaSuccess &&
+      cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess;
+  if (!known) cudaGetLastError();
+  return known && major >= 9;
+}
+
 std::int64_t ring_workspace_bytes(const LongConvGradArgs& args) {
   if (args.dk == nullptr && args.dk_reverse == nullptr && args.dskip == nullptr) return 0;
   const LongConvArgs& in = args.inputs;

@@ -163,7 +163,10 @@ __global__ void __launch_bounds__(RingGroups<R>::kThreads, 1) ring_kernel(const 
     for (int i = 0; i < kTasks; ++i) {
       Word columns[8][Shape::kVectors / 2];
       stage.scaled(0, i, this_gate, call.length, scale.scale, columns);
-      outer_forward(columns, outer, in_row.on(i * kWarps), lane);
+#pragma unroll
+      for (int sub = 0; sub < Shape::kSubs; ++sub) {
+        outer_forward(columns, outer, in_row.on(i * kWarps), sub, lane);
+      }
     }
     if (left > 1) start(next_h, next_b);
     group_barrier<kWarps>(group + 1);
@@ -212,8 +215,8 @@ void launch_ring(const RingArgs<T>& args, cudaStream_t stream) {
   LONGCONV_CUDA_CHECK(cudaGetLastError());
 }
 
-/// Instantiated for each R in a file of its own (long_conv_ring_<R>.cu), so that they compile side
-/// by side.
+/// Instantiated for each R and T in a file of its own (long_conv_ring_<R>_<T>.cu), so that they
+/// compile side by side.
 template <class T, int R>
 void apply_ring(const RingArgs<T>& args, cudaStream_t stream) {
   const bool gated = args.call.in.b != nullptr;

@@ -9,8 +9,11 @@ namespace longconv::kernels::cuda {
 
 inline constexpr std::int64_t kRingMaxLength = std::int64_t{plan::kRing} * plan::kMaxOuter;
 
-/// Any mode, one filter a channel, any B, H and K, L up to kRingMaxLength. Compiles from sm_80
-/// on; blocks take 145 to 226 KB of shared memory, which a card before Hopper refuses (CudaError).
+/// Whether the current device is a Hopper or later: blocks take up to 227 KB of shared memory and
+/// clusters, mbarriers and st.async carry the backward pass. All of it compiles from sm_80 on.
+bool ring_runs_here();
+
+/// Any mode, one filter a channel, any B, H and K, L up to kRingMaxLength, where ring_runs_here().
 /// `args.spectrum` is ring_filter_spectrum's. Deterministic; a row's bits do not depend on its
 /// batch.
 void ring_forward_bf16(const LongConvArgs& args, Stream stream);

@@ -282,8 +282,8 @@ __global__ void __launch_bounds__(32 * kWarps, 2) spectrum_kernel(const Spectrum
 }
 
 struct GradientArgs {
-  float2* spectrum;   // [splits][H][R][8][2][2][32]; used up: the rings in time replace it
-  float* dskip;       // or nullptr
+  float2* spectrum;  // [splits][H][R][8][2][2][32]; used up: the rings in time replace it
+  float* dskip;      // or nullptr
   int splits;
   float* dk;  // or nullptr
   float* dk_reverse;
@@ -349,6 +349,17 @@ __global__ void __launch_bounds__(32 * kWarps, 2) gradient_kernel(const Gradient
     const float2* const rings = all_rings + c * r * plan::kRing;
     const auto coefficients = [&](const auto& use) {
       for (int n2 = static_cast<int>(threadIdx.x); n2 < plan::kRing; n2 += blockDim.x) {
+        if (r == plan::kSide) {  // 32 points: as in the inner stages, and n1's quarter of a turn
+          float2 x[plan::kSide];
+#pragma unroll
+          for (int k1 = 0; k1 < plan::kSide; ++k1) x[k1] = rings[k1 * plan::kRing + n2];
+          transform_32<true>(x);
+#pragma unroll
+          for (int n1 = 0; n1 < plan::kSide; ++n1) {
+            use(n1 * plan::kRing + n2, turned<true>(x[bit_reversed(n1)], outer[n1]));
+          }
+          continue;
+        }
         for (int first = 0; first < r; first += 8) {
           float2 sum[8] = {};
           for (int k1 = 0; k1 < r; ++k1) {
@@ -372,7 +383,8 @@ __global__ void __launch_bounds__(32 * kWarps, 2) gradient_kernel(const Gradient
         args.dk_reverse == nullptr ? nullptr : args.dk_reverse + h * args.reverse_taps;
     const int first_lag = args.mode == ConvMode::bidirectional ? 1 : 0;
     coefficients([&](int n, float2 x) {
-      if (n == 0 && args.dskip != nullptr) args.dskip[h] = x.x;  // the skip is one more tap of lag 0
+      if (n == 0 && args.dskip != nullptr)
+        args.dskip[h] = x.x;  // the skip is one more tap of lag 0
       if (dk != nullptr && n < length && n < args.taps) dk[n] = x.x;
       if (dkr == nullptr) return;
       const int m = n == 0 ? 0 : points - n;

@@ -12,13 +12,13 @@
 // Warps have two trades, because a row's phases wait for each other: eight *ring warps* transform
 // rings; *outer warps* bring rows in (scale, outer stage) and take results out (outer stage back,
 // gates, store), for the next row and the last one meanwhile. They are one team of four, or where
-// they have much to wait for two, one for v and one for w. Three buffers go between the trades, each
-// with a barrier for full and one for empty: two inwards, z outwards.
+// they have much to wait for two, one for v and one for w. Three buffers go between the trades,
+// each with a barrier for full and one for empty: two inwards, z outwards.
 //
 // In a cluster each block's outer warps own a share of the columns. They leave them in the first
-// buffer as the blocks will want them; bulk copies to the others' second buffers hand v on, then
-// w; results come back by asynchronous stores. What these take is hidden behind the ring warps'
-// work, where loads from another block's memory would make them wait.
+// buffer, where the block's own rings stay, and send the rest to the other blocks' second buffers,
+// v and then w; results come back in the same way. Asynchronous stores do that, whose bytes the
+// receiver's barrier counts: loads from another block's memory would make the ring warps wait.
 #pragma once
 
 #include "core/kernels/cuda/long_conv_ring_filter.h"
@@ -155,7 +155,7 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
   };
   if (thread == 0) {
     for (int i = 0; i < 2; ++i) {
-      full[i].init(kCluster ? 1 : Here::kTeamWarps);
+      full[i].init(Here::kTeamWarps);
       empty[i].init(kRingWarps * kBlocks);
       for (int signal = 0; signal < 2; ++signal) {
         sums(signal, i).init(kCluster ? 1 : Here::kTeamWarps);
@@ -193,8 +193,10 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
 #pragma unroll
       for (int i = 0; i < kBlocks; ++i) {
         // The block's own share stays where it was made.
-        rings[i] = buffers[!kCluster ? signal : i == rank ? 0 : 1] + row * 4 * Here::kRowWords +
-                   i * Here::kShareBytes;
+        rings[i] = buffers[!kCluster   ? signal
+                           : i == rank ? 0
+                                       : 1] +
+                   row * 4 * Here::kRowWords + i * Here::kShareBytes;
       }
       load_ring<R, kBlocks>(rings, local, lane, x);
       empty[signal].template arrive<kBlocks>(lane);
@@ -208,9 +210,11 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
       empty_z.wait(turn_z - 1);
       const std::uint32_t rings = results + row * 4 * Here::kRowWords;
       if constexpr (kCluster) {
-        store_ring<R, kBlocks>(rings, k1, lane, x, [&](int block, std::uint32_t to, const uint4& v) {
-          send(peer_address<kBlocks>(to, block), v, peer_address<kBlocks>(full_z.address, block));
-        });
+        store_ring<R, kBlocks>(rings, k1, lane, x,
+                               [&](int block, std::uint32_t to, const uint4& v) {
+                                 send(peer_address<kBlocks>(to, block), v,
+                                      peer_address<kBlocks>(full_z.address, block));
+                               });
       } else {
         store_ring<R, 1>(rings, k1, lane, x, StoreHere{});
         full_z.template arrive<1>(lane);
@@ -320,8 +324,8 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
         const Signal<T> in = input(signal);
         Stage now = stage;
         now.piece = renewed(now.piece);
-        now.start(slot_of(signal, r), in.a + offset(turn, r, in.a_stride),
-                  gate_of(signal, turn, r), length);
+        now.start(slot_of(signal, r), in.a + offset(turn, r, in.a_stride), gate_of(signal, turn, r),
+                  length);
       }
     };
 
@@ -380,8 +384,25 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
     };
 
     // A signal of this turn through the outer stage, and on to the ring warps.
-    const auto in_row = MatrixRow<R, kBlocks>::forward(
-        buffers[0] + first_row * 4 * Here::kRowWords, member, lane);
+    const auto in_row =
+        MatrixRow<R, kBlocks>::forward(buffers[0] + first_row * 4 * Here::kRowWords, member, lane);
+    // What this warp has made of its task i for another block: four rows of 128 bytes at once, of
+    // (ring, part) by the lane's upper bits.
+    const std::uint32_t lane_at =
+        4 * ((lane >> 4) * Shape::kRing + ((lane >> 3) & 1) * Shape::kPlane + 32 * member) +
+        16 * (lane & 7);
+    const auto send_rows = [&](int block, int i) {
+      const std::uint32_t here = static_cast<std::uint32_t>(renewed(static_cast<int>(lane_at)));
+      const std::uint32_t from = buffers[0] + block * Here::kShareBytes + here;
+      const std::uint32_t to =
+          peer_address<kBlocks>(buffers[1] + rank * Here::kShareBytes + here, block);
+      const std::uint32_t barrier = peer_address<kBlocks>(full[0].address, block);
+#pragma unroll
+      for (int k1 = 0; k1 < kLocal; k1 += 2) {
+        const int at_row = 4 * (k1 * Shape::kRing + 32 * i * kRowWarps);
+        send(to + at_row, load_vector(from + at_row), barrier);
+      }
+    };
     const auto bring_in = [&](int signal, int turn) {
       Stage::wait();
       float energy[kRowsPerWarp];
@@ -419,21 +440,21 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
           auto row = in_row.on(i * kRowWarps);
           row.swizzle = renewed(row.swizzle);
           row.address += r * 4 * Here::kRowWords + (kCluster ? 0 : signal * Here::kBuffer);
-          outer_forward(columns, outer, row, lane);
-          fence();
+          // The other blocks' rings first, and off to them.
+#pragma unroll
+          for (int away = 1; away <= kBlocks; ++away) {
+            const int block = (rank + away) % kBlocks;
+            outer_forward(columns, outer, row, block, lane);
+            fence();
+            if (away < kBlocks) send_rows(block, i);
+          }
         }
       }
       if constexpr (kCluster) {
-        publish();
-        group_barrier<kTeamWarps>(2 + team);
-        if (team_warp == 0) {
-          if (lane == 0) full[0].expect((kBlocks - 1) * Here::kShareBytes);
-          if (lane < kBlocks && lane != rank) {
-            send_bulk(peer_address<kBlocks>(buffers[1] + rank * Here::kShareBytes, lane),
-                      buffers[0] + lane * Here::kShareBytes, Here::kShareBytes,
-                      peer_address<kBlocks>(full[0].address, lane));
-          }
-          __syncwarp();
+        if (speaks) {
+          full[0].expect((kBlocks - 1) * kLocal * 2 * 128 * Shape::kRows);
+        } else if (lane == 0) {
+          full[0].arrive_alone();
         }
       } else {
         full[signal].template arrive<1>(lane);
@@ -452,8 +473,8 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
     const int out_first = kHalves ? kShare * team : 0;
     const int team_task = kStride == 2 ? team * kRowWarps : 0;
     int turn_z = 0;
-    const auto out_row = MatrixRow<R, kBlocks>::inverse(
-        results + first_row * 4 * Here::kRowWords, member + team_task, lane);
+    const auto out_row = MatrixRow<R, kBlocks>::inverse(results + first_row * 4 * Here::kRowWords,
+                                                        member + team_task, lane);
     const TaskPlace<R> out_place(first_task + team_task, lane);
     const auto take_out = [&](int result, int turn) {
       const ApplyArgs<T>& call = result == 0 ? args.dgate : args.dv;
@@ -476,8 +497,8 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
           for (int v = 0; v < kShare; v += kCount) {
             auto place = out_place.on(i * kRowWarps);
             place.first = renewed(place.first);
-            write_vectors<kAccess, kPlain, Here::kTeams == 2 ? 1 : 2, kCount>(outer, row, out_first + v, lane, place,
-                                                      length, out);
+            write_vectors<kAccess, kPlain, Here::kTeams == 2 ? 1 : 2, kCount>(
+                outer, row, out_first + v, lane, place, length, out);
             fence();
           }
         }
@@ -493,8 +514,8 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
 #pragma unroll 1
     for (int turn = 0; turn <= turns; ++turn) {
       if constexpr (Here::kTeams == 2) {
-        // In a cluster w's buffer is free only when the ring warps have come to this turn: they must
-        // not wait for room for the last turn's second result then.
+        // In a cluster w's buffer is free only when the ring warps have come to this turn: they
+        // must not wait for room for the last turn's second result then.
         const bool last_first = kCluster && !kPlain && team == 1;
         if (!last_first && turn < turns) bring_in(team, turn);
         take_out(1, turn - 1);

@@ -6,6 +6,7 @@
 // The blocks of a cluster share a row: each takes the columns of kTasks / kBlocks tasks.
 #pragma once
 
+#include "core/kernels/cuda/cluster.cuh"
 #include "core/kernels/cuda/long_conv_calls.cuh"
 #include "core/kernels/cuda/ring_tile.cuh"
 
@@ -21,8 +22,8 @@ struct RingShape {
   static constexpr int kVectors = 2 * kSubs;          // 16-byte vectors a lane holds of a task
   static constexpr int kSteps = R <= 8 ? 1 : R / 16;  // products that contract n1
   static constexpr int kPoints = R * plan::kRing;
-  // Words of a plane of a block's rows x 32 words and of a ring; the padding keeps the eight rows of
-  // every 8x8 matrix in different banks.
+  // Words of a plane of a block's rows x 32 words and of a ring; the padding keeps the eight rows
+  // of every 8x8 matrix in different banks.
   static constexpr int kRows = 16 / kBlocks;
   static constexpr int kPlane = 32 * kRows + (R == 1 ? 4 : R < 8 ? 16 : 0);
   static constexpr int kRing = (kPlane + 32 * kRows + 27) / 32 * 32 + 4;
@@ -232,35 +233,32 @@ struct MatrixRow {
 };
 
 /// A task's columns, as right operands [column tile][slots 2q, 2q+1 of eight], through the outer
-/// stage into the rings.
+/// stage into the rings of sub `s`.
 template <int R, int kBlocks>
 __device__ inline void outer_forward(const Word (&right)[8][RingShape<R>::kVectors / 2],
                                      const OuterMatrices<R>& matrices,
-                                     const MatrixRow<R, kBlocks>& row, int lane) {
+                                     const MatrixRow<R, kBlocks>& row, int s, int lane) {
   using Shape = RingShape<R>;
   const int upper = lane / 16;
+  Word left[Shape::kSteps][OuterMatrices<R>::kLeft];
 #pragma unroll
-  for (int s = 0; s < Shape::kSubs; ++s) {
-    Word left[Shape::kSteps][OuterMatrices<R>::kLeft];
+  for (int step = 0; step < Shape::kSteps; ++step) matrices.left(lane, s, step, left[step]);
 #pragma unroll
-    for (int step = 0; step < Shape::kSteps; ++step) matrices.left(lane, s, step, left[step]);
+  for (int j = 0; j < 8; j += 2) {
+    Word d[2][2] = {};
 #pragma unroll
-    for (int j = 0; j < 8; j += 2) {
-      Word d[2][2] = {};
+    for (int tile = 0; tile < 2; ++tile) {
+      if constexpr (R <= 8) {
+        multiply_add(d[tile], left[0], right[j + tile][0]);
+      } else {
 #pragma unroll
-      for (int tile = 0; tile < 2; ++tile) {
-        if constexpr (R <= 8) {
-          multiply_add(d[tile], left[0], right[j + tile][0]);
-        } else {
-#pragma unroll
-          for (int step = 0; step < Shape::kSteps; ++step) {
-            const Word b[2] = {right[j + tile][2 * step], right[j + tile][2 * step + 1]};
-            multiply_add(d[tile], left[step], b);
-          }
+        for (int step = 0; step < Shape::kSteps; ++step) {
+          const Word b[2] = {right[j + tile][2 * step], right[j + tile][2 * step + 1]};
+          multiply_add(d[tile], left[step], b);
         }
       }
-      store_matrices(row.chunk(s, j | upper), d[0][0], d[0][1], d[1][0], d[1][1]);
     }
+    store_matrices(row.chunk(s, j | upper), d[0][0], d[0][1], d[1][0], d[1][1]);
   }
 }
 
@@ -313,10 +311,7 @@ struct RowStage {
         }
       } else if constexpr (kAccess == Access::scalar) {
         const uint4 x = load_eight<T, kAccess>(row - piece, piece + t, length);
-        asm volatile("st.shared.v4.u32 [%0], {%1,%2,%3,%4};"
-                     :
-                     : "r"(target), "r"(x.x), "r"(x.y), "r"(x.z), "r"(x.w)
-                     : "memory");
+        store_vector(target, x);
       } else if constexpr (kAccess == Access::whole) {
         asm volatile("cp.async.cg.shared.global [%0], [%1], 16;"
                      :

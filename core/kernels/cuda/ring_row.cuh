@@ -195,19 +195,11 @@ template <int R, int kBlocks>
 __device__ inline void load_ring(const std::uint32_t (&rings)[kBlocks], int ring, int lane,
                                  RingTime& x) {
   using Row = RingRow<R, kBlocks>;
-  const auto load = [](std::uint32_t at) {
-    uint4 v;
-    asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3}, [%4];"
-                 : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-                 : "r"(at)
-                 : "memory");
-    return v;
-  };
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     const std::uint32_t at = rings[i / Row::kShare] + 4 * Row::words(ring, i, lane);
-    const uint4 re = load(at);
-    const uint4 im = load(at + 4 * Row::Shape::kPlane);
+    const uint4 re = load_vector(at);
+    const uint4 im = load_vector(at + 4 * Row::Shape::kPlane);
 #pragma unroll
     for (int a = 0; a < 4; ++a) {
       x.re[i / 2][i % 2][a] = word_of(re, a);
@@ -231,12 +223,7 @@ __device__ inline void store_ring(std::uint32_t rings, int ring, int lane, const
 }
 /// store_ring in the block itself.
 struct StoreHere {
-  __device__ void operator()(int, std::uint32_t at, const uint4& v) const {
-    asm volatile("st.shared.v4.u32 [%0], {%1,%2,%3,%4};"
-                 :
-                 : "r"(at), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
-                 : "memory");
-  }
+  __device__ void operator()(int, std::uint32_t at, const uint4& v) const { store_vector(at, v); }
 };
 
 /// z *= the filter's spectrum, or its conjugate with `flip` = the sign bits; `spectrum` is the

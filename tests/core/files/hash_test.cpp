@@ -102,15 +102,11 @@ TEST(Sha256, PartsGiveWhatTheWholeGives) {
   }
 }
 
-TEST(Sha256, TheCpusInstructionsGiveWhatThePlainLoopsGive) {
+TEST(Sha256, InstructionsAndArithmeticAgree) {
   std::string text;
-  for (int i = 0; i < 300; ++i) {
-    Sha256 fast;
-    Sha256 portable(/*portable=*/true);
-    fast.update(text);
-    portable.update(text);
-    EXPECT_EQ(fast.finish(), portable.finish()) << i;
-    text += static_cast<char>(i * 37);
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_EQ(hex(sha256(text)), hex(sha256_portable(text))) << text.size();
+    text += static_cast<char>(i * 37 + i / 7);
   }
 }
 

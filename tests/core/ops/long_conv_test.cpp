@@ -87,10 +87,10 @@ TEST_P(LongConv, MatchesTheFloat64Reference) {
   expect_gradient(want.u, scale.u, bound, "du");
   expect_gradient(want.k, scale.k, filters, "dk");
   expect_gradient(want.k_reverse, scale.k_reverse, filters, "dk_reverse");
-  // Kernels sum it directly.
-  const testing::Sums skips =
-      row.row->variant == nullptr ? testing::sums_of(*row.row) : testing::Sums::direct;
-  expect_gradient(want.skip, scale.skip, testing::filter_bound(shape, row.dtype, skips), "dskip");
+  // The gradient of one more tap of lag 0. A transform's noise is far below its worst case, in
+  // which zeros would pass for the longest row.
+  const bool halved = testing::sums_of(*row.row) == testing::Sums::by_half_transform;
+  expect_gradient(want.skip, scale.skip, halved ? filters / 2 : filters, "dskip");
   expect_gradient(want.gate_in, scale.gate_in, bound, "dgate_in");
   expect_gradient(want.gate_out, scale.gate_out, bound, "dgate_out");
   EXPECT_EQ(next, leaves.size());

@@ -13,6 +13,8 @@
 
 #include <cmath>
 #include <limits>
+#include <span>
+#include <vector>
 
 namespace longconv::train {
 namespace {
@@ -239,6 +241,59 @@ TEST(PerplexityResult, ConvertsToBits) {
   EXPECT_DOUBLE_EQ(result.perplexity(), std::exp(3.0));
   // 3 nats a token, 101 tokens for 400 bytes.
   EXPECT_DOUBLE_EQ(result.bits_per_byte(101, 400), 3.0 / std::log(2.0) * 101.0 / 400.0);
+}
+
+/// Five windows of four tokens; some targets do not count.
+class FiveWindows final : public data::Dataset {
+ public:
+  [[nodiscard]] std::int64_t size() const override { return 5; }
+  [[nodiscard]] std::int64_t seq_len() const override { return 4; }
+  [[nodiscard]] data::Batch get(std::span<const std::int64_t> indices) const override {
+    const auto batch = static_cast<std::int64_t>(indices.size());
+    data::Batch out{at::empty({batch, 4}, at::kLong), at::empty({batch, 4}, at::kLong)};
+    for (std::int64_t i = 0; i < batch; ++i) {
+      for (std::int64_t t = 0; t < 4; ++t) {
+        const std::int64_t index = indices[static_cast<std::size_t>(i)];
+        out.input.mutable_data_ptr<std::int64_t>()[4 * i + t] = token(index, t);
+        out.target.mutable_data_ptr<std::int64_t>()[4 * i + t] =
+            counts(index, t) ? token(index, t + 1) : -100;
+      }
+    }
+    return out;
+  }
+  static std::int64_t token(std::int64_t window, std::int64_t t) {
+    return (3 * window + t * t) % 11;
+  }
+  static bool counts(std::int64_t window, std::int64_t t) { return (window + t) % 3 != 0; }
+};
+
+TEST_F(Perplexity, OfWindowsThatStandAloneCountsOnlyWhatIsAskedFor) {
+  double want = 0.0;
+  std::int64_t tokens = 0;
+  for (std::int64_t window = 0; window < 5; ++window) {
+    std::vector<std::int32_t> ids;
+    for (std::int64_t t = 0; t <= 4; ++t) {
+      ids.push_back(static_cast<std::int32_t>(FiveWindows::token(window, t)));
+    }
+    for (std::int64_t t = 0; t < 4; ++t) {
+      if (!FiveWindows::counts(window, t)) continue;
+      want += token_nll(ids, 0, static_cast<std::size_t>(t) + 1);
+      ++tokens;
+    }
+  }
+  const FiveWindows split;
+  for (const std::int64_t batch : {1, 2, 5, 9}) {
+    longconv::testing::FakeModel model(
+        kVocab, kColumns, 8, [](const at::Tensor& ids) { return causal_logits(ids, at::kDouble); });
+    PerplexityOptions options;
+    options.batch = batch;
+    const PerplexityResult got = perplexity(model, split, options);
+    EXPECT_EQ(got.tokens, tokens);
+    EXPECT_NEAR(got.nll, want, 1e-9 * want);
+    EXPECT_FALSE(model.trained_in_call);
+    options.overlap = 1;
+    EXPECT_THROW(perplexity(model, split, options), ConfigError);
+  }
 }
 
 }  // namespace

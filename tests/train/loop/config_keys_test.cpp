@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <fstream>
 #include <memory>
 #include <set>
 
@@ -41,6 +42,8 @@ std::vector<std::string> unread(const std::vector<const RunConfig*>& configs) {
 
 TEST(ConfigKeys, AreAllRead) {
   const TinyRuns runs;
+  std::ofstream(runs.path() / "g.fa") << ">c\n" << std::string(400, 'A') << "\n";
+  std::ofstream(runs.path() / "i.bed") << "c\t0\t300\ttrain\nc\t300\t400\tvalid\n";
   const std::vector<std::vector<std::string>> kPaths = {
       {"model.attention.layers=[1]", "model.attention.n_heads=2", "model.attention.rotary_dim=4",
        "model.order=3", "train.checkpoint_minutes=1.0", "model.filter.lr=1e-3",
@@ -48,6 +51,9 @@ TEST(ConfigKeys, AreAllRead) {
       // So small a rate that no evaluation is better than the one before.
       {"schedule.name=plateau", "train.eval_every=1", "optim.lr=1e-12"},
       {"schedule.name=timm_cosine", "optim.name=decoupled_adamw"},
+      {"data.task=dna", "data.dna.genome=" + (runs.path() / "g.fa").string(),
+       "data.dna.intervals=" + (runs.path() / "i.bed").string(), "data.dna.shift_left=3",
+       "train.eval_every=1"},
   };
   std::vector<std::unique_ptr<RunConfig>> configs;
   std::vector<const RunConfig*> views;

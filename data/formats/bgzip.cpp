@@ -1,0 +1,234 @@
+#include "data/formats/bgzip.h"
+
+#include "core/base/check.h"
+#include "data/formats/beside.h"
+
+#include <libdeflate.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+namespace longconv::data {
+
+namespace {
+
+constexpr std::size_t kHeader = 12;  // up to and with the length of the extra field
+constexpr std::size_t kTrailer = 8;  // CRC and size
+constexpr std::size_t kMaxText = 65536;
+constexpr std::size_t kSampled = 256;  // members looked at when a .gzi is checked
+constexpr std::array<unsigned char, 28> kEnd = {0x1f, 0x8b, 0x08, 0x04, 0, 0, 0,    0, 0,    0xff,
+                                                0x06, 0,    0x42, 0x43, 2, 0, 0x1b, 0, 0x03, 0,
+                                                0,    0,    0,    0,    0, 0, 0,    0};
+
+template <class T>
+T load(std::span<const std::byte> bytes, std::size_t at) {
+  T value{};
+  std::memcpy(&value, bytes.data() + at, sizeof value);
+  return value;
+}
+
+/// What the member at an offset says about itself.
+struct MemberFacts {
+  std::size_t bytes = 0;  ///< all of it
+  std::size_t data = 0;   ///< offset of its deflate data in it
+  std::size_t text = 0;
+};
+
+/// Nothing if no bgzip member begins at `at` or it is cut short.
+std::optional<MemberFacts> member_at(std::span<const std::byte> bytes, std::size_t at) {
+  if (at > bytes.size() || bytes.size() - at < kHeader + kTrailer) return std::nullopt;
+  const auto rest = bytes.subspan(at);
+  if (load<std::uint32_t>(rest, 0) != 0x04088b1fU) return std::nullopt;
+  const std::size_t extra = load<std::uint16_t>(rest, 10);
+  if (rest.size() < kHeader + extra + kTrailer) return std::nullopt;
+  for (std::size_t field = kHeader; field + 4 <= kHeader + extra;) {
+    const std::size_t length = load<std::uint16_t>(rest, field + 2);
+    if (field + 4 + length > kHeader + extra) return std::nullopt;
+    if (load<std::uint16_t>(rest, field) == 0x4342 && length == 2) {  // "BC"
+      MemberFacts facts;
+      facts.bytes = std::size_t{load<std::uint16_t>(rest, field + 4)} + 1;
+      facts.data = kHeader + extra;
+      if (facts.bytes < facts.data + kTrailer || facts.bytes > rest.size()) return std::nullopt;
+      facts.text = load<std::uint32_t>(rest, facts.bytes - 4);
+      if (facts.text > kMaxText) return std::nullopt;
+      return facts;
+    }
+    field += 4 + length;
+  }
+  return std::nullopt;
+}
+
+void check_end(std::span<const std::byte> bytes, const std::string& path) {
+  LONGCONV_CHECK(
+      bytes.size() >= kEnd.size() &&
+          std::memcmp(bytes.data() + bytes.size() - kEnd.size(), kEnd.data(), kEnd.size()) == 0,
+      DataError, "{}: truncated: it does not end with bgzip's empty member", path);
+}
+
+/// One decompressor a thread: they are not to be shared, and making one costs a page of memory.
+libdeflate_decompressor* decompressor() {
+  thread_local const std::unique_ptr<libdeflate_decompressor, void (*)(libdeflate_decompressor*)>
+      mine(libdeflate_alloc_decompressor(), &libdeflate_free_decompressor);
+  LONGCONV_CHECK(mine != nullptr, MemoryError, "no memory for a decompressor");
+  return mine.get();
+}
+
+class BgzipText final : public TextStore {
+ public:
+  BgzipText(files::MappedFile file, std::vector<BgzipMember> members)
+      : file_(std::move(file)), members_(std::move(members)) {
+    file_.advise_random();
+  }
+  [[nodiscard]] std::int64_t size() const override {
+    return static_cast<std::int64_t>(members_.back().text_offset);
+  }
+  void read(std::int64_t offset, std::span<char> out) const override;
+
+ private:
+  files::MappedFile file_;
+  std::vector<BgzipMember> members_;
+};
+
+void BgzipText::read(std::int64_t offset, std::span<char> out) const {
+  auto begin = static_cast<std::uint64_t>(offset);
+  auto member = std::upper_bound(members_.begin(), members_.end(), begin,
+                                 [](std::uint64_t at, const BgzipMember& each) {
+                                   return at < each.text_offset;
+                                 }) -
+                1;
+  thread_local std::vector<char> part;
+  for (; !out.empty(); ++member) {
+    const std::uint64_t text = (member + 1)->text_offset - member->text_offset;
+    const std::uint64_t skip = begin - member->text_offset;
+    const auto here = static_cast<std::size_t>(std::min<std::uint64_t>(text - skip, out.size()));
+    if (here == text) {
+      inflate_member(file_.bytes(), *member, out.first(here), file_.path().string());
+    } else {
+      part.resize(static_cast<std::size_t>(text));
+      inflate_member(file_.bytes(), *member, part, file_.path().string());
+      std::copy_n(part.begin() + static_cast<std::ptrdiff_t>(skip), here, out.begin());
+    }
+    out = out.subspan(here);
+    begin += here;
+  }
+}
+
+}  // namespace
+
+bool is_bgzip(std::span<const std::byte> bytes) { return member_at(bytes, 0).has_value(); }
+
+std::vector<BgzipMember> walk_bgzip(std::span<const std::byte> bytes, const std::string& path) {
+  check_end(bytes, path);
+  std::vector<BgzipMember> members(1);
+  while (members.back().file_offset < bytes.size()) {
+    const BgzipMember& last = members.back();
+    const auto facts = member_at(bytes, static_cast<std::size_t>(last.file_offset));
+    LONGCONV_CHECK(facts.has_value(), DataError,
+                   "{}: no bgzip member at byte {}: damaged, or gzip joined to it", path,
+                   last.file_offset);
+    members.push_back({last.file_offset + facts->bytes, last.text_offset + facts->text});
+  }
+  // The empty member at the end, which a .gzi does not list.
+  members.pop_back();
+  return members;
+}
+
+std::vector<BgzipMember> parse_gzi(std::span<const std::byte> gzi, const std::string& path,
+                                   std::span<const std::byte> bytes, const std::string& file_path) {
+  check_end(bytes, file_path);
+  LONGCONV_CHECK(gzi.size() >= 8, DataError, "{}: truncated: {} bytes, a .gzi has 8 or more", path,
+                 gzi.size());
+  const auto count = load<std::uint64_t>(gzi, 0);
+  LONGCONV_CHECK((gzi.size() - 8) % 16 == 0 && (gzi.size() - 8) / 16 == count, DataError,
+                 "{}: says {} members, {} bytes follow instead of 16 each", path, count,
+                 gzi.size() - 8);
+  std::vector<BgzipMember> members(1);
+  members.reserve(static_cast<std::size_t>(count) + 2);
+  for (std::size_t at = 8; at < gzi.size(); at += 16) {
+    const BgzipMember next{load<std::uint64_t>(gzi, at), load<std::uint64_t>(gzi, at + 8)};
+    LONGCONV_CHECK(next.file_offset > members.back().file_offset &&
+                       next.file_offset < bytes.size() &&
+                       next.text_offset >= members.back().text_offset &&
+                       next.text_offset - members.back().text_offset <= kMaxText,
+                   DataError,
+                   "{}: member at byte {} of the file and {} of the text (entry at byte {}) cannot "
+                   "follow {} and {} in {} of {} bytes: this index does not belong to it",
+                   path, next.file_offset, next.text_offset, at, members.back().file_offset,
+                   members.back().text_offset, file_path, bytes.size());
+    members.push_back(next);
+  }
+  // The last member's end is where the empty one begins.
+  const auto last = member_at(bytes, static_cast<std::size_t>(members.back().file_offset));
+  const std::uint64_t end = bytes.size() - kEnd.size();
+  const bool ends = members.back().file_offset == end ||  // some writers list the empty one too
+                    (last && members.back().file_offset + last->bytes == end);
+  LONGCONV_CHECK(ends, DataError,
+                 "{}: its last member, at byte {} of {}, does not end where the file does, at byte "
+                 "{}: this index does not belong to it",
+                 path, members.back().file_offset, file_path, end);
+  if (members.back().file_offset != end) {
+    members.push_back({end, members.back().text_offset + last->text});
+  }
+  const std::size_t blocks = members.size() - 1;
+  for (std::size_t i = 0; i < std::min(blocks, kSampled); ++i) {
+    const std::size_t at = i * blocks / std::min(blocks, kSampled);
+    const auto facts = member_at(bytes, static_cast<std::size_t>(members[at].file_offset));
+    LONGCONV_CHECK(facts && members[at].file_offset + facts->bytes == members[at + 1].file_offset &&
+                       members[at].text_offset + facts->text == members[at + 1].text_offset,
+                   DataError,
+                   "{}: {} has no member of {} bytes of text at byte {}: this index does not "
+                   "belong to it",
+                   path, file_path, members[at + 1].text_offset - members[at].text_offset,
+                   members[at].file_offset);
+  }
+  return members;
+}
+
+std::string gzi_bytes(const std::vector<BgzipMember>& members) {
+  std::vector<std::uint64_t> words(1);
+  for (std::size_t i = 1; i + 1 < members.size(); ++i) {
+    words.push_back(members[i].file_offset);
+    words.push_back(members[i].text_offset);
+  }
+  words.front() = words.size() / 2;
+  return {reinterpret_cast<const char*>(words.data()), 8 * words.size()};
+}
+
+void inflate_member(std::span<const std::byte> bytes, const BgzipMember& member,
+                    std::span<char> out, const std::string& path) {
+  const auto facts = member_at(bytes, static_cast<std::size_t>(member.file_offset));
+  LONGCONV_CHECK(facts && facts->text == out.size(), DataError,
+                 "{}: no member of {} bytes of text at byte {}: damaged, or its index does not "
+                 "belong to it",
+                 path, out.size(), member.file_offset);
+  const auto whole = bytes.subspan(static_cast<std::size_t>(member.file_offset), facts->bytes);
+  const auto data = whole.subspan(facts->data, facts->bytes - facts->data - kTrailer);
+  // An exact size: more or less text than the trailer says is an error too.
+  const libdeflate_result result = libdeflate_deflate_decompress(
+      decompressor(), data.data(), data.size(), out.data(), out.size(), nullptr);
+  LONGCONV_CHECK(result == LIBDEFLATE_SUCCESS, DataError,
+                 "{}: damaged deflate data in the member at byte {}", path, member.file_offset);
+  LONGCONV_CHECK(libdeflate_crc32(0, out.data(), out.size()) ==
+                     load<std::uint32_t>(whole, facts->bytes - kTrailer),
+                 DataError, "{}: wrong CRC-32 of the member at byte {}: damaged", path,
+                 member.file_offset);
+}
+
+std::unique_ptr<TextStore> open_bgzip(files::MappedFile file) {
+  const std::filesystem::path path = file.path();
+  const std::filesystem::path index = beside(path, ".gzi");
+  std::vector<BgzipMember> members;
+  if (std::error_code error; std::filesystem::exists(index, error)) {
+    const files::MappedFile gzi(index);
+    members = parse_gzi(gzi.bytes(), index.string(), file.bytes(), path.string());
+  } else {
+    members = walk_bgzip(file.bytes(), path.string());
+    keep_beside(index, gzi_bytes(members));
+  }
+  return std::make_unique<BgzipText>(std::move(file), std::move(members));
+}
+
+}  // namespace longconv::data
