@@ -373,6 +373,51 @@ Reads .lct, .h5, .npy and the .bin files of nanoGPT and llm.c; writes .lct, .h5,
       [conversion, &action] { action = [conversion] { return data_convert(*conversion); }; });
 }
 
+void add_import(CLI::App& program, Action& action) {
+  CLI::App* app = command(program, "import", "Turn published weights into a model folder",
+                          R"(Examples:
+  longconv import hyenadna-tiny-1k-seqlen --out models/tiny
+  longconv import weights.ckpt --out models/mine model.filter.shift=0.0
+  longconv import finetuned.pt --out models/tuned --allow 'score.*'
+
+Reads Lightning checkpoints, state dicts of torch.save, safetensors (also in shards) and folders of
+Hugging Face, without running what is in them: Hyena-GPT and HyenaDNA. Shows what it repaired, read,
+dropped and had to assume; overrides settle what a file cannot say.)");
+  auto options = std::make_shared<ImportOptions>();
+  app->add_option("source", options->source, "File, or folder that holds one")
+      ->type_name("PATH")
+      ->required();
+  add_overrides(app, options->overrides);
+  app->add_option("--out", options->out, "Model folder to write")->type_name("FOLDER")->required();
+  app->add_option("--allow", options->allow,
+                  "Tensors that may be missing (initialised), left over or of another shape "
+                  "(dropped); * stands for anything")
+      ->type_name("NAME")
+      ->expected(1)
+      ->take_all();
+  add_json(app, options->json);
+  app->callback([options, &action] { action = [options] { return import_model(*options); }; });
+}
+
+void add_export(CLI::App& program, Action& action) {
+  CLI::App* app = command(program, "export", "Write a model's weights for Python's loaders",
+                          R"(Examples:
+  longconv export models/tiny --format hf --out hyenadna-tiny-hf
+  longconv export runs/dna --format safetensors --out exported
+
+safetensors: names as in the original checkpoints (model.backbone...), and config.json in their
+words. hf: those of the Hugging Face port of HyenaDNA (hyena.backbone...).)");
+  auto options = std::make_shared<ExportOptions>();
+  app->add_option("model", options->model, kModelHelp)->type_name("FOLDER")->required();
+  app->add_option("--format", options->format, "safetensors or hf")
+      ->type_name("FORMAT")
+      ->required()
+      ->check(CLI::IsMember({"safetensors", "hf"}));
+  app->add_option("--out", options->out, "Folder to write")->type_name("FOLDER")->required();
+  add_json(app, options->json);
+  app->callback([options, &action] { action = [options] { return export_model(*options); }; });
+}
+
 void add_inspect(CLI::App& program, Action& action) {
   CLI::App* app = command(program, "inspect", "Show what a file or folder holds",
                           R"(Examples:
@@ -381,7 +426,8 @@ void add_inspect(CLI::App& program, Action& action) {
   longconv inspect configs/lm/hyena_153m.toml
 
 Takes a TOML configuration (parameters, FLOPs per token), a run, checkpoint, model or corpus folder,
-.safetensors and .npy files (shapes, statistics, NaN and infinity counts) and .lct shards.)");
+weights (.safetensors, and .pt, .pth, .bin and .ckpt of torch.save, without running what is in them;
+shapes, statistics, NaN and infinity counts), .npy files and .lct shards.)");
   auto options = std::make_shared<InspectOptions>();
   app->add_option("path", options->path, "File or folder")->type_name("PATH")->required();
   add_json(app, options->json);
@@ -595,6 +641,8 @@ A first run:
   add_eval(program, action);
   add_generate(program, action);
   add_data(program, action);
+  add_import(program, action);
+  add_export(program, action);
   add_inspect(program, action);
   add_doctor(program, action);
   add_bench(program, action);

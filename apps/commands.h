@@ -47,8 +47,25 @@ struct GenerateOptions {
 };
 ExitCode generate(const GenerateOptions& options);
 
+struct ImportOptions {
+  std::string source;                  ///< file or folder of published weights
+  std::string out;                     ///< model folder to write
+  std::vector<std::string> overrides;  ///< model.filter.shift=0.05
+  std::vector<std::string> allow;      ///< tensors that may be missing, left over, misshapen
+  bool json = false;
+};
+ExitCode import_model(const ImportOptions& options);
+
+struct ExportOptions {
+  std::string model;   ///< model, run or checkpoint folder
+  std::string format;  ///< safetensors, hf
+  std::string out;     ///< folder to write
+  bool json = false;
+};
+ExitCode export_model(const ExportOptions& options);
+
 struct InspectOptions {
-  std::string path;  ///< model folder, run, checkpoint, safetensors, npy, token shard, corpus, TOML
+  std::string path;  ///< model folder, run, checkpoint, weights, npy, token shard, corpus, TOML
   bool json = false;
 };
 ExitCode inspect(const InspectOptions& options);

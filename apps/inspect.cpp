@@ -10,6 +10,7 @@
 #include "core/files/safetensors.h"
 #include "data/tasks/inspect_genome.h"
 #include "models/cost/cost.h"
+#include "models/weights/source.h"
 #include "train/checkpoint/folder.h"
 #include "train/report/metrics.h"
 
@@ -59,6 +60,33 @@ ordered_json describe_safetensors(const fs::path& path) {
           {"sha256", files::hex(files::sha256_file(path))},
           {"metadata", file.metadata()},
           {"tensors", tensors}};
+}
+
+/// Weights that others wrote: a file, or a folder of them.
+ordered_json describe_source(const fs::path& path) {
+  const models::Source source = models::open_source(path);
+  ordered_json out{{"kind", "weights"}, {"path", source.file.string()}, {"layout", source.layout}};
+  std::int64_t elements = 0;
+  std::int64_t bad = 0;
+  ordered_json tensors = ordered_json::array();
+  for (const auto& item : source.tensors) {
+    tensors.push_back(describe(item.second));
+    elements += tensors.back()["elements"].get<std::int64_t>();
+    bad += tensors.back()["nans"].get<std::int64_t>() +
+           tensors.back()["infinities"].get<std::int64_t>();
+  }
+  out["elements"] = elements;
+  out["not_finite"] = bad;
+  ordered_json checksums = ordered_json::object();
+  for (const fs::path& file : source.files) {
+    checksums[file.filename().string()] = files::hex(files::sha256_file(file));
+  }
+  out["sha256"] = checksums;
+  if (!source.config.empty()) out["config"] = source.config;
+  if (!source.unreadable.empty()) out["no_tensors"] = source.unreadable;
+  if (!source.ignored.empty()) out["ignored"] = source.ignored;
+  out["tensors"] = tensors;
+  return out;
 }
 
 ordered_json describe_npy(const fs::path& path) {
@@ -158,18 +186,23 @@ ExitCode inspect(const InspectOptions& options) {
   if (fs::is_directory(path)) {
     const bool run = fs::exists(path / "config.toml") &&
                      (fs::exists(path / "checkpoints") || fs::exists(path / "metrics.jsonl"));
-    result = run ? describe_run(path) : describe_weights(path);
+    const bool ours = fs::exists(path / "config.toml") || fs::exists(path / "checkpoints") ||
+                      fs::exists(path / train::kStateFile);
+    const bool foreign = !ours && models::holds_weights(path);
+    result = run ? describe_run(path) : foreign ? describe_source(path) : describe_weights(path);
   } else if (extension == ".safetensors") {
     result = describe_safetensors(path);
+  } else if (models::is_weights_file(path)) {
+    result = describe_source(path);
   } else if (extension == ".npy") {
     result = describe_npy(path);
   } else if (extension == ".toml") {
     result = describe_config(path);
   } else {
     throw DataError(
-        fmt::format("{}: expected a .toml, .safetensors, .npy, .lct, .lcs or .h5 file, a "
-                    "genome (.fa, .2bit), a .bed file or the folder of a run, checkpoint, model or "
-                    "corpus, got a file \"{}\"",
+        fmt::format("{}: expected a .toml, .safetensors, .npy, .lct, .lcs or .h5 file, weights of "
+                    "torch.save, a genome (.fa, .2bit), a .bed file or the folder of a run, "
+                    "checkpoint, model or corpus, got a file \"{}\"",
                     options.path, path.filename().string()));
   }
   print_result(result.dump(2, ' ', false, ordered_json::error_handler_t::replace), options.json);

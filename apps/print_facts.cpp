@@ -49,6 +49,11 @@ void print_object(const ordered_json& object, int indent) {
     } else if (value.is_array() && !value.empty() && value.front().is_object()) {
       fmt::print("{}\n", label);
       print_table(value, indent + 2);
+    } else if (value.is_array() && value.size() > 1 && value.front().is_string()) {
+      fmt::print("{}\n", label);
+      for (const ordered_json& line : value) {
+        fmt::print("{:{}}{}\n", "", indent + 2, plain(line));
+      }
     } else {
       fmt::print("{:<28} {}\n", label, plain(value));
     }

@@ -6,7 +6,7 @@
 namespace longconv::apps {
 
 /// Prints one JSON object to stdout: "key  value" lines in the object's order, nested objects
-/// indented, a list of objects as a table with their keys as its head.
+/// indented, a list of objects as a table with their keys as its head, a list of texts one a line.
 void print_facts(std::string_view json);
 
 /// A command's result on stdout: the JSON itself where `as_json`, else its facts.

@@ -1,7 +1,7 @@
 # bash completion for longconv: subcommands, options, files, and the keys of a configuration.
 # The lists below are checked against `longconv ... --help` by tests/apps.
 
-_longconv_commands="train eval generate data inspect doctor bench report"
+_longconv_commands="train eval generate import export data inspect doctor bench report"
 
 # Subcommands of a command, or nothing.
 _longconv_subcommands() {
@@ -30,6 +30,8 @@ _longconv_options() {
     "data inspect") echo "--samples --png --verify --json $common" ;;
     "data bench") echo "--steps --step-ms --json $common" ;;
     "data convert") echo "--tokenizer --json $common" ;;
+    import) echo "--out --allow --json $common" ;;
+    export) echo "--format --out --json $common" ;;
     inspect | doctor) echo "--json $common" ;;
     "bench conv") echo "--lengths --batch --channels --dtype --gated --preset --device --repeats --json $common" ;;
     "bench short") echo "--lengths --batch --channels --taps --dtype --device --repeats --json $common" ;;
@@ -43,6 +45,7 @@ _longconv_options() {
 _longconv_values() {
   case "$1" in
     --log-format) echo "text json" ;;
+    --format) echo "safetensors hf" ;;
     --device) echo "auto cpu cuda" ;;
     --dtype) echo "float64 float32 bf16 fp16" ;;
     --model) echo "unigram bpe char characters" ;;

@@ -1,10 +1,16 @@
 #include "core/files/hash.h"
 
-#include "core/files/mapped_file.h"
+#include "core/base/error.h"
+#include "core/files/system_words.h"
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstring>
+#include <vector>
 
 #if defined(__x86_64__)
 #include <nmmintrin.h>
@@ -83,10 +89,20 @@ std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc) {
 }
 
 Digest sha256_file(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  file.advise_sequential();
+  // Read, not mapped: pages of a mapping would count as memory of ours.
+  constexpr std::size_t kPieceBytes = 1UL << 20;
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) throw DataError(system_words(path, "cannot open", errno));
+  std::vector<std::byte> piece(kPieceBytes);
   Sha256 hash;
-  hash.update(file.bytes());
+  ssize_t got = 0;
+  do {
+    got = ::read(file, piece.data(), piece.size());
+    if (got > 0) hash.update(std::span(piece.data(), static_cast<std::size_t>(got)));
+  } while (got > 0 || (got < 0 && errno == EINTR));
+  const int error = errno;
+  ::close(file);
+  if (got < 0) throw DataError(system_words(path, "cannot read", error));
   return hash.finish();
 }
 

@@ -44,7 +44,7 @@ class Sha256 {
 Digest sha256(std::string_view text);
 /// The same by plain arithmetic: for other CPUs, and to test the fast one against.
 Digest sha256_portable(std::string_view text);
-/// Of a whole file. Throws DataError if it cannot be read.
+/// Of a whole file, read piece by piece. Throws DataError if it cannot be read.
 Digest sha256_file(const std::filesystem::path& path);
 /// Two lower-case digits a byte.
 std::string hex(std::span<const std::uint8_t> bytes);

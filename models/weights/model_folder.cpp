@@ -3,8 +3,6 @@
 #include "core/base/check.h"
 #include "core/files/atomic_file.h"
 #include "core/files/hash.h"
-#include "core/files/safetensors.h"
-#include "models/layers/aliases.h"
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
@@ -42,49 +40,6 @@ std::string describe(at::IntArrayRef shape, Dtype dtype) {
   return fmt::format("[{}] {}", fmt::join(shape, ", "), name(dtype));
 }
 
-/// Every alias in the tree, with full names.
-std::vector<Alias> all_aliases(const torch::nn::Module& module) {
-  std::vector<Alias> out;
-  const auto collect = [&out](const std::string& prefix, const torch::nn::Module& child) {
-    const auto* has = dynamic_cast<const HasAliases*>(&child);
-    if (has == nullptr) return;
-    for (const Alias& alias : has->aliases()) {
-      out.push_back({prefix + alias.alias, prefix + alias.name});
-    }
-  };
-  collect("", module);
-  for (const auto& item : module.named_modules("", /*include_self=*/false)) {
-    collect(item.key() + ".", *item.value());
-  }
-  return out;
-}
-
-/// The file's tensors under the module's own names: aliases are folded into the name they stand
-/// for.
-std::map<std::string, const files::TensorView*> by_own_name(const torch::nn::Module& module,
-                                                            const files::SafetensorsFile& file,
-                                                            const std::string& where) {
-  std::map<std::string, const files::TensorView*> views;
-  for (const auto& [key, view] : file.tensors()) views.emplace(key, &view);
-  for (const Alias& alias : all_aliases(module)) {
-    const auto found = views.find(alias.alias);
-    if (found == views.end()) continue;
-    const files::TensorView* copy = found->second;
-    views.erase(found);
-    const auto [own, inserted] = views.emplace(alias.name, copy);
-    if (inserted) continue;
-    const files::TensorView& kept = *own->second;
-    LONGCONV_CHECK(kept.shape == copy->shape && kept.dtype == copy->dtype &&
-                       kept.data.size() == copy->data.size() &&
-                       std::memcmp(kept.data.data(), copy->data.data(), copy->data.size()) == 0,
-                   CheckpointError,
-                   "{}: tensors {} and {} differ, but the model has one tensor for both; the file "
-                   "comes from a model that trained them apart",
-                   where, alias.name, alias.alias);
-  }
-  return views;
-}
-
 /// The first names of `names`, for messages about many.
 std::string some(const std::vector<std::string>& names) {
   constexpr std::size_t kShown = 3;
@@ -93,39 +48,6 @@ std::string some(const std::vector<std::string>& names) {
   const std::string more =
       names.size() > kShown ? fmt::format(" and {} more", names.size() - kShown) : "";
   return fmt::format("{}{}", fmt::join(shown, ", "), more);
-}
-
-void check_fits(const std::map<std::string, at::Tensor>& wanted,
-                const std::map<std::string, const files::TensorView*>& views,
-                const std::string& where) {
-  std::vector<std::string> missing;
-  std::vector<std::string> left_over;
-  for (const auto& [key, tensor] : wanted) {
-    const auto found = views.find(key);
-    if (found == views.end()) {
-      missing.push_back(key);
-      continue;
-    }
-    const files::TensorView& view = *found->second;
-    const Dtype dtype = to_dtype(tensor.scalar_type());
-    LONGCONV_CHECK(tensor.sizes() == at::IntArrayRef(view.shape) && dtype == view.dtype,
-                   CheckpointError,
-                   "{}: tensor {}: expected {}, file has {}; do these weights belong to this "
-                   "[model] configuration?",
-                   where, key, describe(tensor.sizes(), dtype), describe(view.shape, view.dtype));
-  }
-  for (const auto& [key, view] : views) {
-    if (wanted.count(key) == 0) left_over.push_back(key);
-  }
-  LONGCONV_CHECK(missing.empty(), CheckpointError,
-                 "{}: {} of {} tensors missing: {}{}; do these weights belong to this [model] "
-                 "configuration?",
-                 where, missing.size(), wanted.size(), some(missing),
-                 left_over.empty() ? "" : "; the file has instead " + some(left_over));
-  LONGCONV_CHECK(left_over.empty(), CheckpointError,
-                 "{}: {} tensors that the model does not have: {}; do these weights belong to this "
-                 "[model] configuration?",
-                 where, left_over.size(), some(left_over));
 }
 
 /// [model] alone, in the words `parse` reads, whichever section `config` hangs in.
@@ -162,6 +84,77 @@ std::map<std::string, at::Tensor> state_dict(const torch::nn::Module& module) {
   return out;
 }
 
+std::vector<Alias> all_aliases(const torch::nn::Module& module) {
+  std::vector<Alias> out;
+  const auto collect = [&out](const std::string& prefix, const torch::nn::Module& child) {
+    const auto* has = dynamic_cast<const HasAliases*>(&child);
+    if (has == nullptr) return;
+    for (const Alias& alias : has->aliases()) {
+      out.push_back({prefix + alias.alias, prefix + alias.name});
+    }
+  };
+  collect("", module);
+  for (const auto& item : module.named_modules("", /*include_self=*/false)) {
+    collect(item.key() + ".", *item.value());
+  }
+  return out;
+}
+
+std::size_t fold_aliases(std::map<std::string, files::TensorView>& tensors,
+                         const torch::nn::Module& module, const std::string& where) {
+  std::size_t folded = 0;
+  for (const Alias& alias : all_aliases(module)) {
+    const auto found = tensors.find(alias.alias);
+    if (found == tensors.end()) continue;
+    const files::TensorView copy = found->second;
+    tensors.erase(found);
+    ++folded;
+    const auto [own, inserted] = tensors.emplace(alias.name, copy);
+    if (inserted) continue;
+    const files::TensorView& kept = own->second;
+    LONGCONV_CHECK(kept.shape == copy.shape && kept.dtype == copy.dtype &&
+                       kept.data.size() == copy.data.size() &&
+                       std::memcmp(kept.data.data(), copy.data.data(), copy.data.size()) == 0,
+                   CheckpointError,
+                   "{}: tensors {} and {} differ, but the model has one tensor for both; the file "
+                   "comes from a model that trained them apart",
+                   where, alias.name, alias.alias);
+  }
+  return folded;
+}
+
+void check_fits(const std::map<std::string, at::Tensor>& wanted,
+                const std::map<std::string, files::TensorView>& views, const std::string& where) {
+  std::vector<std::string> missing;
+  std::vector<std::string> left_over;
+  for (const auto& [key, tensor] : wanted) {
+    const auto found = views.find(key);
+    if (found == views.end()) {
+      missing.push_back(key);
+      continue;
+    }
+    const files::TensorView& view = found->second;
+    const Dtype dtype = to_dtype(tensor.scalar_type());
+    LONGCONV_CHECK(tensor.sizes() == at::IntArrayRef(view.shape) && dtype == view.dtype,
+                   CheckpointError,
+                   "{}: tensor {}: expected {}, file has {}; do these weights belong to this "
+                   "[model] configuration?",
+                   where, key, describe(tensor.sizes(), dtype), describe(view.shape, view.dtype));
+  }
+  for (const auto& [key, view] : views) {
+    if (wanted.count(key) == 0) left_over.push_back(key);
+  }
+  LONGCONV_CHECK(missing.empty(), CheckpointError,
+                 "{}: {} of {} tensors missing: {}{}; do these weights belong to this [model] "
+                 "configuration?",
+                 where, missing.size(), wanted.size(), some(missing),
+                 left_over.empty() ? "" : "; the file has instead " + some(left_over));
+  LONGCONV_CHECK(left_over.empty(), CheckpointError,
+                 "{}: {} tensors that the model does not have: {}; do these weights belong to this "
+                 "[model] configuration?",
+                 where, left_over.size(), some(left_over));
+}
+
 void save_weights(const torch::nn::Module& module, const fs::path& file,
                   const std::map<std::string, std::string>& metadata) {
   std::vector<at::Tensor> held;  // keeps the host copies alive until they are written
@@ -182,12 +175,13 @@ void save_weights(const torch::nn::Module& module, const fs::path& file,
 void load_weights(torch::nn::Module& module, const fs::path& file) {
   const files::SafetensorsFile opened(file);
   const std::string where = file.string();
-  const std::map<std::string, const files::TensorView*> views = by_own_name(module, opened, where);
+  std::map<std::string, files::TensorView> views = opened.tensors();
+  fold_aliases(views, module, where);
   std::map<std::string, at::Tensor> tensors = state_dict(module);
   check_fits(tensors, views, where);
   const at::NoGradGuard no_grad;
   for (auto& [key, tensor] : tensors) {
-    const files::TensorView& view = *views.at(key);
+    const files::TensorView& view = views.at(key);
     // By memcpy: the file need not align a tensor to its element's size.
     at::Tensor host = at::empty(tensor.sizes(), tensor.options().device(at::kCPU));
     if (!view.data.empty()) std::memcpy(host.data_ptr(), view.data.data(), view.data.size());
@@ -200,18 +194,22 @@ void write_model_folder(const fs::path& folder, const ModelConfig& config,
                         const std::string& card) {
   files::create_folders(folder);
   if (!tokenizer.empty()) copy_files(tokenizer, folder / "tokenizer");
-  const fs::path weights = folder / "model.safetensors";
-  save_weights(module, weights);
+  save_weights(module, folder / "model.safetensors");
   std::int64_t parameters = 0;
   for (const at::Tensor& parameter : module.parameters()) parameters += parameter.numel();
+  finish_model_folder(folder, config, parameters, card);
+}
+
+void finish_model_folder(const fs::path& folder, const ModelConfig& config, std::int64_t parameters,
+                         const std::string& card) {
   files::write_atomic(
       folder / "README.md",
       fmt::format("# {} model, {} parameters\n\n"
                   "Width {}, {} layers, inputs up to {} tokens; every setting is in "
                   "config.toml.\nsha256 of model.safetensors: {}\n{}{}\n",
                   config.family(), parameters, config.d_model(), config.n_layers(), config.l_max(),
-                  files::hex(files::sha256_file(weights)), card.empty() ? "" : "\n", card));
-  // Last: a folder with a configuration is a whole one.
+                  files::hex(files::sha256_file(folder / "model.safetensors")),
+                  card.empty() ? "" : "\n", card));
   files::write_atomic(folder / "config.toml", model_toml(config));
 }
 

@@ -9,12 +9,15 @@
 // file may hold further names, as published files do; their values must then agree.
 #pragma once
 
+#include "core/files/safetensors.h"
+#include "models/layers/aliases.h"
 #include "models/model.h"
 
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace longconv::models {
 
@@ -35,6 +38,24 @@ struct ModelFile : config::Section {
   ModelFile() : Section(nullptr, "", "A model") {}
   ModelConfig model{this};
 };
+
+/// Every further name of a tensor in the tree, with full names (models/layers/aliases.h).
+std::vector<Alias> all_aliases(const torch::nn::Module& module);
+
+/// Further names folded into the name they stand for; their values must agree, else CheckpointError
+/// with `where`. Returns how many there were.
+std::size_t fold_aliases(std::map<std::string, files::TensorView>& tensors,
+                         const torch::nn::Module& module, const std::string& where);
+
+/// Throws CheckpointError, naming the tensor, unless `views` have the names, shapes and dtypes of
+/// `wanted` (state_dict() of a model, the meta device's too).
+void check_fits(const std::map<std::string, at::Tensor>& wanted,
+                const std::map<std::string, files::TensorView>& views, const std::string& where);
+
+/// Writes README.md (family, size, the checksum of the folder's model.safetensors, `card`), then
+/// config.toml: a folder with a configuration is a whole one. Throws EnvironmentError.
+void finish_model_folder(const std::filesystem::path& folder, const ModelConfig& config,
+                         std::int64_t parameters, const std::string& card);
 
 /// Writes the folder (created if needed): each file appears whole or not at all. `config` is the
 /// resolved one the model was built from; `tokenizer` a folder to copy, or empty; `card` goes into

@@ -59,6 +59,8 @@ TEST(Completion, OffersExactlyTheOptionsOfEachHelp) {
                                                        {"train"},
                                                        {"eval"},
                                                        {"generate"},
+                                                       {"import"},
+                                                       {"export"},
                                                        {"inspect"},
                                                        {"doctor"},
                                                        {"report"},
