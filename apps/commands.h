@@ -1,7 +1,7 @@
 // The subcommands of `longconv`: what each is given and the function that does it.
 //
-// apps/cli.cpp is the one place that parses arguments (CLI11 costs 10 s a unit); it fills these and
-// calls the function. Results go to stdout (JSON where `json`), everything else to stderr.
+// apps/cli.cpp and cli_data.cpp alone parse arguments (CLI11 costs 10 s a unit); they fill these
+// and calls the function. Results go to stdout (JSON where `json`), everything else to stderr.
 // Functions throw longconv::Error; main() turns it into the exit code.
 #pragma once
 

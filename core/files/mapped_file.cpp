@@ -65,4 +65,12 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 void MappedFile::advise_random() const { advise(data_, size_, MADV_RANDOM); }
 void MappedFile::advise_sequential() const { advise(data_, size_, MADV_SEQUENTIAL); }
 
+MappedFile map_weights(const std::filesystem::path& path) {
+  try {
+    return MappedFile(path);
+  } catch (const DataError& error) {
+    throw CheckpointError(error.what());
+  }
+}
+
 }  // namespace longconv::files

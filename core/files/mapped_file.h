@@ -31,4 +31,7 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
+/// The same of a file of weights: CheckpointError, in the same words, where DataError would come.
+MappedFile map_weights(const std::filesystem::path& path);
+
 }  // namespace longconv::files

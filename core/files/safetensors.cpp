@@ -90,14 +90,6 @@ void check_tiling(const std::map<std::string, HeaderEntry>& entries, std::uint64
                  path, at, data_bytes);
 }
 
-MappedFile open_file(const std::filesystem::path& path) {
-  try {
-    return MappedFile(path);
-  } catch (const DataError& error) {
-    throw CheckpointError(error.what());  // the same words, but weights are missing, not data
-  }
-}
-
 std::string header_text(const std::vector<TensorView>& tensors,
                         const std::map<std::string, std::string>& metadata,
                         const std::filesystem::path& path) {
@@ -179,7 +171,7 @@ SafetensorsHeader parse_safetensors(std::span<const std::byte> bytes, const std:
 }
 
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
-    : file_(open_file(path)), header_(parse_safetensors(file_.bytes(), path.string())) {}
+    : file_(map_weights(path)), header_(parse_safetensors(file_.bytes(), path.string())) {}
 
 void write_safetensors(const std::filesystem::path& path, const std::vector<TensorView>& tensors,
                        const std::map<std::string, std::string>& metadata) {

@@ -101,14 +101,6 @@ void gather(const std::byte* from, std::byte* to, const std::vector<std::int64_t
   }
 }
 
-MappedFile open_file(const std::filesystem::path& path) {
-  try {
-    return MappedFile(path);
-  } catch (const DataError& error) {
-    throw CheckpointError(error.what());  // the same words, but weights are missing, not data
-  }
-}
-
 }  // namespace
 
 bool TorchArchive::recognises(std::span<const std::byte> bytes) noexcept {
@@ -361,7 +353,7 @@ std::vector<std::string> TorchArchive::damaged_storages() const {
 }
 
 TorchFile::TorchFile(const std::filesystem::path& path)
-    : file_(open_file(path)),
+    : file_(map_weights(path)),
       archive_(std::make_unique<TorchArchive>(file_.bytes(), path.string())) {}
 
 }  // namespace longconv::files

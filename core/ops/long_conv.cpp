@@ -295,6 +295,8 @@ kernels::LongConvShape shape_of(const LongConvInputs& in, ConvMode mode) {
 std::atomic<bool> by_fft_only{false};
 
 const LongConvRow& choose(const LongConvInputs& in, ConvMode mode) {
+  const c10::DeviceGuard device(
+      in.u.device());  // what a row can run on is asked of the current one
   const kernels::LongConvVariant* variant =
       by_fft_only ? nullptr : kernels::find_long_conv(shape_of(in, mode));
   const std::span<const LongConvRow> rows = long_conv_rows();

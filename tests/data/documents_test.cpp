@@ -165,13 +165,16 @@ TEST(Documents, ZstdWindowsAboveTheUsualLimitAreRead) {
   EXPECT_TRUE(documents.front() == text);
 }
 
-TEST(Documents, TruncatedAndDamagedZstdIsRefusedWithItsOffset) {
-  const test::ScratchFolder folder;
+/// Some lines, packed by `pack`, cut and damaged in the ways both formats share; `words` are the
+/// reader's for a cut. Returns what the message of other content is.
+template <class Pack>
+auto expect_damage_refused(const test::ScratchFolder& folder, const std::string& ending, Pack pack,
+                           const std::string& words) {
   std::string lines;
   for (int i = 0; i < 500; ++i) lines += "{\"text\": \"number " + std::to_string(i * i) + "\"}\n";
-  const std::string whole = zstd_frame(lines);
-  const auto message = [&](const std::string& content) {
-    const auto path = put(folder / "bad.jsonl.zst", content);
+  const std::string whole = pack(lines);
+  const auto message = [&folder, ending](const std::string& content) {
+    const auto path = put(folder / ("bad.jsonl." + ending), content);
     const std::string text = message_of<DataError>([&] { read_file(path); });
     EXPECT_THAT(text, HasSubstr(path.string())) << content.size();
     return text;
@@ -179,9 +182,17 @@ TEST(Documents, TruncatedAndDamagedZstdIsRefusedWithItsOffset) {
   for (const std::size_t size :
        {std::size_t{1}, std::size_t{5}, whole.size() / 2, whole.size() - 1}) {
     EXPECT_THAT(message(whole.substr(0, size)),
-                HasSubstr("in the middle of a frame, at byte " + std::to_string(size)));
+                HasSubstr(words + ", at byte " + std::to_string(size)));
   }
-  EXPECT_THAT(message(whole + whole.substr(0, 9)), HasSubstr("in the middle of a frame"));
+  EXPECT_THAT(message(whole + whole.substr(0, 9)), HasSubstr(words));
+  return std::pair(whole, message);
+}
+
+TEST(Documents, TruncatedAndDamagedZstdIsRefusedWithItsOffset) {
+  const test::ScratchFolder folder;
+  const auto [whole, message] = expect_damage_refused(
+      folder, "zst", [](const std::string& text) { return zstd_frame(text); },
+      "in the middle of a frame");
   EXPECT_THAT(message(""), HasSubstr("empty"));
   EXPECT_THAT(message("plain text, not compressed"), HasSubstr("bad zstd data near byte"));
 }
@@ -206,21 +217,9 @@ TEST(Documents, GzipMembersFollowOneAnother) {
 
 TEST(Documents, TruncatedAndDamagedGzipIsRefusedWithItsOffset) {
   const test::ScratchFolder folder;
-  std::string lines;
-  for (int i = 0; i < 500; ++i) lines += "{\"text\": \"number " + std::to_string(i * i) + "\"}\n";
-  const std::string whole = gzip_member(lines);
-  const auto message = [&](const std::string& content) {
-    const auto path = put(folder / "bad.jsonl.gz", content);
-    const std::string text = message_of<DataError>([&] { read_file(path); });
-    EXPECT_THAT(text, HasSubstr(path.string())) << content.size();
-    return text;
-  };
-  for (const std::size_t size :
-       {std::size_t{1}, std::size_t{5}, whole.size() / 2, whole.size() - 1}) {
-    EXPECT_THAT(message(whole.substr(0, size)),
-                HasSubstr("in the middle of a member, at byte " + std::to_string(size)));
-  }
-  EXPECT_THAT(message(whole + whole.substr(0, 9)), HasSubstr("in the middle of a member"));
+  const auto [whole, message] = expect_damage_refused(
+      folder, "gz", [](const std::string& text) { return gzip_member(text); },
+      "in the middle of a member");
   EXPECT_THAT(message(""), HasSubstr("empty, expected a gzip stream"));
   EXPECT_THAT(message("plain text, not compressed"), HasSubstr("bad gzip data near byte"));
   std::string flipped = whole;

@@ -45,11 +45,7 @@ struct BackwardShape {
   static constexpr int kLocal = Shape::kLocal;  // a block's rings of one row
   static constexpr int kRows = 8 / kLocal;      // batch rows side by side
   static constexpr int kRingWarps = 8;
-#ifdef TEAMS
-  static constexpr int kTeams = TEAMS;
-#else
-  static constexpr int kTeams = kPlain && R <= 16 ? 1 : 2;
-#endif
+  static constexpr int kTeams = kPlain && R <= 16 ? 1 : 2;  // measured: docs/kernels.md
   static constexpr int kTeamWarps = 4;
   static constexpr int kOuterWarps = kTeams * kTeamWarps;
   static constexpr int kThreads = 32 * (kRingWarps + kOuterWarps);

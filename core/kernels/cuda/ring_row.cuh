@@ -240,7 +240,7 @@ __device__ inline void multiply_spectrum(const uint4* spectrum, Word flip, RingS
 }
 
 /// Shared memory that a block may have on Hopper, less what the kernels declare statically.
-inline constexpr int kMostSharedBytes = 227 * 1024 - 256;
+inline constexpr int kMostSharedBytes = 227 * 1024 - 1024;
 
 /// Multiprocessors of the current device.
 inline int multiprocessors() {
