@@ -97,7 +97,8 @@ __global__ void __launch_bounds__(RingGroups<R>::kThreads, 1) ring_kernel(const 
     return total;
   };
 
-  typename Memory::template StageOf<kAccess> stage(
+  using Stage = typename Memory::template StageOf<kAccess>;
+  Stage stage(
       reinterpret_cast<uint4*>(memory + Memory::kStage) + warp * Memory::Stage::kSlotVectors,
       member, lane);
   const auto in_row = MatrixRow<R, 1>::forward(rings_address, member, lane);
@@ -137,16 +138,18 @@ __global__ void __launch_bounds__(RingGroups<R>::kThreads, 1) ring_kernel(const 
     if constexpr (Memory::kKeepsSpectrum) keep_spectrum(h);
   }
   float filter_unscale = left > 0 ? args.unscale[h] : 1.0F;
+  float skip = left > 0 ? skip_of(call, h) : 0.0F;
   for (; left > 0; --left) {
     const bool last_of_channel = b + 1 == batch;
     const int next_h = last_of_channel ? h + 1 : h;
     const int next_b = last_of_channel ? 0 : b + 1;
+    typename Stage::Gates gates;
+    gates.load(stage, gate, call.length);
     stage.wait();
-    const T* const this_gate = gate;
     float squares = 0.0F;
 #pragma unroll
     for (int i = 0; i < kTasks; ++i) {
-      squares += stage.sum_of_squares(0, i, this_gate, call.length, 1.0F);
+      squares += stage.sum_of_squares(true, 0, i, gates, 1.0F);
     }
     squares = group_sum(squares);
     const float pre = pre_scale(squares);
@@ -154,7 +157,7 @@ __global__ void __launch_bounds__(RingGroups<R>::kThreads, 1) ring_kernel(const 
       group_barrier<kWarps>(group + 1);
       squares = 0.0F;
       for (int i = 0; i < kTasks; ++i) {
-        squares += stage.sum_of_squares(0, i, this_gate, call.length, pre);
+        squares += stage.sum_of_squares(false, 0, i, gates, pre);
       }
       squares = group_sum(squares);
     }
@@ -162,7 +165,7 @@ __global__ void __launch_bounds__(RingGroups<R>::kThreads, 1) ring_kernel(const 
 #pragma unroll
     for (int i = 0; i < kTasks; ++i) {
       Word columns[8][Shape::kVectors / 2];
-      stage.scaled(0, i, this_gate, call.length, scale.scale, columns);
+      stage.scaled(0, i, gates, scale.scale, columns);
 #pragma unroll
       for (int sub = 0; sub < Shape::kSubs; ++sub) {
         outer_forward(columns, outer, in_row.on(i * kWarps), sub, lane);
@@ -189,13 +192,16 @@ __global__ void __launch_bounds__(RingGroups<R>::kThreads, 1) ring_kernel(const 
     }
     group_barrier<kWarps>(group + 1);
 
-    const RowOutputs<T> out(call, h, b, scale.unscale * filter_unscale);
+    const RowOutputs<T> out(call, h, b, skip, scale.unscale * filter_unscale);
 #pragma unroll
     for (int i = 0; i < kTasks; ++i) {
       write_vectors<kAccess, kPlain, 1, Shape::kVectors>(
           outer, out_row.on(i * kWarps), 0, lane, stage.place.on(i * kWarps), call.length, out);
     }
-    if (last_of_channel && left > 1) filter_unscale = args.unscale[next_h];
+    if (last_of_channel && left > 1) {
+      filter_unscale = args.unscale[next_h];
+      skip = skip_of(call, next_h);
+    }
     h = next_h;
     b = next_b;
   }

@@ -15,6 +15,10 @@
 // they have much to wait for two, one for v and one for w. Three buffers go between the trades,
 // each with a barrier for full and one for empty: two inwards, z outwards.
 //
+// With gates or skip (not kPlain) the outer warps have most to do, and the inputs to read again on
+// the way out. These come by asynchronous copies, a unit of two vectors a lane ahead: loads into
+// registers would be waited for, or spill what the rest of the kernel needs.
+//
 // In a cluster each block's outer warps own a share of the columns. They leave them in the first
 // buffer, where the block's own rings stay, and send the rest to the other blocks' second buffers,
 // v and then w; results come back in the same way. Asynchronous stores do that, whose bytes the
@@ -45,7 +49,7 @@ struct BackwardShape {
   static constexpr int kLocal = Shape::kLocal;  // a block's rings of one row
   static constexpr int kRows = 8 / kLocal;      // batch rows side by side
   static constexpr int kRingWarps = 8;
-  static constexpr int kTeams = kPlain && R <= 16 ? 1 : 2;  // measured: docs/kernels.md
+  static constexpr int kTeams = kPlain && R == 32 ? 2 : 1;  // measured: docs/kernels.md
   static constexpr int kTeamWarps = 4;
   static constexpr int kOuterWarps = kTeams * kTeamWarps;
   static constexpr int kThreads = 32 * (kRingWarps + kOuterWarps);
@@ -59,13 +63,26 @@ struct BackwardShape {
   static constexpr int kRowWarps = kRows < kTeamWarps ? kTeamWarps / kRows : 1;
   static constexpr int kRowsPerWarp = kRows < kTeamWarps ? 1 : kRows / kTeamWarps;
   static constexpr int kTasks = Shape::kTasks / kBlocks / kRowWarps;
+  // Where dg_out may be wanted, v's spectrum waits where v came from while dv is made: it would be
+  // spilled else. Not in a cluster, where w comes to the same place.
+  static constexpr bool kStashes = !kPlain && kBlocks == 1;
   static constexpr bool kExchanges = kRowWarps * kBlocks > 1;  // a row's energy is several warps'
   using Transform = RingTransform<R, kLocal, true>;
   using Outer = OuterMatrices<R>;
   template <Access kAccess>
   using StageOf = RowStage<T, R, kGated, kGated && R <= 4, kAccess, kTasks, kRowWarps>;
-  static constexpr int kSlots = kRowsPerWarp * (3 - kTeams);  // rows on their way, of a warp
-  static constexpr int kWarpBytes = 16 * kSlots * StageOf<Access::whole>::kSlotVectors;
+  // Rows on their way, of a warp: both signals' unless there is much to do between them.
+  static constexpr int kSlots = kRowsPerWarp * (kPlain ? 3 - kTeams : 1);
+  // A result's vectors a lane makes at once: gates want registers. Two teams halve a warp's tasks,
+  // or the vectors of its one task.
+  static constexpr bool kHalves = kTeams == 2 && kTasks == 1;
+  static constexpr int kShare = Shape::kVectors / (kHalves ? 2 : 1);  // vectors of a task
+  static constexpr int kCount = std::min(kShare, kPlain ? 4 : 2);
+  template <Access kAccess>
+  using OutputStageOf = OutputStage<T, R, kAccess, kCount>;
+  static constexpr int kRowBytes = 16 * kSlots * StageOf<Access::whole>::kSlotVectors;
+  static constexpr int kWarpBytes =
+      kRowBytes + (kPlain ? 0 : 16 * OutputStageOf<Access::whole>::kSlotVectors);
   // Words of a row in a buffer, and what of them goes to one block: its rings. Bytes of shared
   // memory from the block's start.
   static constexpr int kRowWords = R * Shape::kRing;
@@ -195,9 +212,14 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
                    row * 4 * Here::kRowWords + i * Here::kShareBytes;
       }
       load_ring<R, kBlocks>(rings, local, lane, x);
-      empty[signal].template arrive<kBlocks>(lane);
+      if (!(Here::kStashes && wants_dgate && signal == 0)) {
+        empty[signal].template arrive<kBlocks>(lane);
+      }
       transform.forward(local, x, z);
     };
+    // Lanes find again what they have put down themselves.
+    const std::uint32_t stash =
+        buffers[0] + row * 4 * Here::kRowWords + 4 * local * Shape::kRing + 16 * lane;
     int turn_z = 0;
     const auto give = [&](RingSpectrum& z, Word flip) {
       RingTime x;
@@ -221,8 +243,13 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
     for (int turn = 0; turn < turns; ++turn) {
       RingSpectrum v;
       RingSpectrum w;
-      take(0, turn, v);
-      take(1, turn, w);
+      if constexpr (Here::kStashes) {
+        take(1, turn, w);
+        take(0, turn, v);
+      } else {
+        take(0, turn, v);
+        take(1, turn, w);
+      }
       const RowUnscale scales = unscales[turn % kScales][row];
       const bool there = first + static_cast<std::int64_t>(turn) * kRows + row < last;
       const float unscale = there ? scales.of[0] * scales.of[1] : 0.0F;
@@ -235,9 +262,30 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
         sum_im[i][0] = fmaf(p.im.x, unscale, sum_im[i][0]);
         sum_im[i][1] = fmaf(p.im.y, unscale, sum_im[i][1]);
       }
+      const auto each_vector = [&](const auto& use) {
+        Word* const words = &v.re[0][0][0][0];  // and those of im
+#pragma unroll
+        for (int i = 0; i < 8; ++i) use(stash + 512 * i, words + 4 * i);
+      };
+      if constexpr (Here::kStashes) {
+        if (wants_dgate) {
+          each_vector([](std::uint32_t to, const Word* x) {
+            store_vector(to, make_uint4(x[0], x[1], x[2], x[3]));
+          });
+        }
+      }
       if (wants_dv) give(w, 0x80008000U);
       if constexpr (!kPlain) {
-        if (wants_dgate) give(v, 0U);
+        if (wants_dgate) {
+          if constexpr (Here::kStashes) {
+            each_vector([](std::uint32_t from, Word* x) {
+              const uint4 y = load_vector(from);
+              x[0] = y.x, x[1] = y.y, x[2] = y.z, x[3] = y.w;
+            });
+            empty[0].template arrive<kBlocks>(lane);
+          }
+          give(v, 0U);
+        }
       }
     }
 
@@ -293,12 +341,15 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
     const int first_row = team_warp / kRowWarps * kRowsPerWarp;
     const int first_task = rank * (Shape::kTasks / kBlocks) + member;
     const float filter_unscale = args.unscale[h];
+    const float skip = kPlain ? 0.0F : skip_of(args.dv, static_cast<int>(h));
     const bool speaks = team_warp == 0 && lane == 0;
 
+    // What follows from a lane's place is worked out where it is used: registers are few.
     using Stage = typename Here::template StageOf<kAccess>;
-    const Stage stage(
-        reinterpret_cast<uint4*>(memory + Here::kStage + outer_warp * Here::kWarpBytes), first_task,
-        lane);
+    const auto stage_now = [&] {
+      return Stage(reinterpret_cast<uint4*>(memory + Here::kStage + outer_warp * Here::kWarpBytes),
+                   first_task, renewed(lane));
+    };
     const auto row_of = [&](int turn, int r) {
       return first + static_cast<std::int64_t>(turn) * kRows + first_row + r;
     };
@@ -312,31 +363,30 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
       return !kGated || in.b == nullptr ? nullptr : in.b + offset(turn, r, in.b_stride);
     };
     const auto slot_of = [&](int signal, int r) {
-      return Here::kTeams == 2 ? r : r + kRowsPerWarp * signal;
+      return Here::kSlots == kRowsPerWarp ? r : r + kRowsPerWarp * signal;
     };
     const auto start = [&](int signal, int turn) {
+      const Stage stage = stage_now();
 #pragma unroll
       for (int r = 0; r < kRowsPerWarp; ++r) {
         const Signal<T> in = input(signal);
-        Stage now = stage;
-        now.piece = renewed(now.piece);
-        now.start(slot_of(signal, r), in.a + offset(turn, r, in.a_stride), gate_of(signal, turn, r),
-                  length);
+        stage.start(slot_of(signal, r), in.a + offset(turn, r, in.a_stride),
+                    gate_of(signal, turn, r), length);
       }
     };
 
     // The energies of this warp's rows, times the squares of `pre`, from all that share them; true
     // if a row of the block has left the range of its sum, which all blocks see alike.
     int turns_sums[2] = {};
-    const auto measure = [&](int signal, int turn, float(&energy)[kRowsPerWarp],
-                             const float(&pre)[kRowsPerWarp]) {
+    const auto measure = [&](bool quick, int signal, int turn, float(&energy)[kRowsPerWarp],
+                             const float(&pre)[kRowsPerWarp], const typename Stage::Gates& gates) {
+      const Stage stage = stage_now();
 #pragma unroll
       for (int r = 0; r < kRowsPerWarp; ++r) {
-        const T* const gate = gate_of(signal, turn, r);
         float own = 0.0F;
 #pragma unroll
         for (int i = 0; i < kTasks; ++i) {
-          own += stage.sum_of_squares(slot_of(signal, r), i, gate, length, pre[r]);
+          own += stage.sum_of_squares(quick, slot_of(signal, r), i, gates, pre[r]);
           fence();
         }
         energy[r] = warp_sum(own);
@@ -380,8 +430,6 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
     };
 
     // A signal of this turn through the outer stage, and on to the ring warps.
-    const auto in_row =
-        MatrixRow<R, kBlocks>::forward(buffers[0] + first_row * 4 * Here::kRowWords, member, lane);
     // What this warp has made of its task i for another block: four rows of 128 bytes at once, of
     // (ring, part) by the lane's upper bits.
     const std::uint32_t lane_at =
@@ -400,16 +448,18 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
       }
     };
     const auto bring_in = [&](int signal, int turn) {
-      Stage::wait();
+      typename Stage::Gates gates;
+      gates.load(stage_now(), gate_of(signal, turn, 0), length);
+      Stage::template wait<kPlain ? 0 : 1>();
       float energy[kRowsPerWarp];
       float pre[kRowsPerWarp];
       float scale[kRowsPerWarp];
 #pragma unroll
       for (float& p : pre) p = 1.0F;
-      if (measure(signal, turn, energy, pre)) {
+      if (measure(true, signal, turn, energy, pre, gates)) {
 #pragma unroll
         for (int r = 0; r < kRowsPerWarp; ++r) pre[r] = pre_scale(energy[r]);
-        measure(signal, turn, energy, pre);
+        measure(false, signal, turn, energy, pre, gates);
       }
 #pragma unroll
       for (int r = 0; r < kRowsPerWarp; ++r) {
@@ -419,13 +469,15 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
           unscales[turn % kScales][first_row + r].of[signal] = row.unscale / kCorrelateLevel;
         }
       }
+      const Stage stage = stage_now();
+      const auto in_row = MatrixRow<R, kBlocks>::forward(
+          buffers[0] + first_row * 4 * Here::kRowWords, member, renewed(lane));
 #pragma unroll
       for (int r = 0; r < kRowsPerWarp; ++r) {
-        const T* const gate = gate_of(signal, turn, r);
 #pragma unroll
         for (int i = 0; i < kTasks; ++i) {
           Word columns[8][Shape::kVectors / 2];
-          stage.scaled(slot_of(signal, r), i, gate, length, scale[r], columns);
+          stage.scaled(slot_of(signal, r), i, gates, scale[r], columns);
           if (r == 0 && i == 0) {
             if constexpr (kCluster) {  // the signal before, in the one buffer
               empty[1 - signal].wait(signal == 0 ? turn - 1 : turn);
@@ -455,76 +507,150 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
       } else {
         full[signal].template arrive<1>(lane);
       }
-      if (turn + 1 < turns) start(signal, turn + 1);
     };
 
-    // A result of this turn from the ring warps, and out; w's, dv, comes first. Two teams halve a
-    // warp's tasks, or the vectors of its one task.
-    constexpr bool kHalves = Here::kTeams == 2 && kTasks == 1;
+    // A result of a turn from the ring warps, and out, in units of kCount vectors a lane.
     constexpr int kStride = Here::kTeams == 2 && kTasks > 1 ? 2 : 1;
-    constexpr int kShare = Shape::kVectors / (kHalves ? 2 : 1);  // vectors of a task
-    // At once: gates want registers.
-    constexpr int kMost = kPlain ? 4 : 2;
-    constexpr int kCount = kShare < kMost ? kShare : kMost;
-    const int out_first = kHalves ? kShare * team : 0;
+    constexpr int kCount = Here::kCount;
+    constexpr int kUnitParts = Here::kShare / kCount;
+    constexpr int kRowUnits = kTasks / kStride * kUnitParts;
+    constexpr int kUnits = kRowsPerWarp * kRowUnits;
     const int team_task = kStride == 2 ? team * kRowWarps : 0;
+    const auto task_of = [&](int unit) { return unit / kUnitParts % (kTasks / kStride) * kStride; };
+    const auto first_vector = [&](int unit) {
+      return (Here::kHalves ? Here::kShare * team : 0) + unit % kUnitParts * kCount;
+    };
+    const auto outputs = [&](int result, int turn, int unit) {
+      const ApplyArgs<T> call = result == 0 ? args.dgate : args.dv;
+      const int r = unit / kRowUnits;
+      return RowOutputs<T>(call, static_cast<int>(h),
+                           static_cast<int>(min(row_of(turn, r), last - 1)), skip,
+                           unscales[turn % kScales][first_row + r].of[result] * filter_unscale);
+    };
+    const auto place = [&](int unit) {
+      const auto task = TaskPlace<R>(first_task + team_task, renewed(lane));
+      TaskPlace<R> there = task.on(task_of(unit) * kRowWarps);
+      there.first = there.element(first_vector(unit));
+      return there;
+    };
+    const auto value_of = [&](int unit, float(&value)[kCount][8]) {
+      const int here = renewed(lane);
+      const auto row = MatrixRow<R, kBlocks>::inverse(
+          results + (first_row + unit / kRowUnits) * 4 * Here::kRowWords, member + team_task, here);
+      outer_inverse(outer, row.on(task_of(unit) * kRowWarps), first_vector(unit), here, value);
+    };
     int turn_z = 0;
-    const auto out_row = MatrixRow<R, kBlocks>::inverse(results + first_row * 4 * Here::kRowWords,
-                                                        member + team_task, lane);
-    const TaskPlace<R> out_place(first_task + team_task, lane);
-    const auto take_out = [&](int result, int turn) {
-      const ApplyArgs<T>& call = result == 0 ? args.dgate : args.dv;
-      if (turn < 0 || call.out[0] == nullptr) return;
+    const auto wait_for_result = [&] {
       if (kCluster && outer_warp == 0 && lane == 0) full_z.expect(Shape::kRows * R * 2 * 32 * 4);
       full_z.wait(turn_z);
-#pragma unroll
-      for (int r = 0; r < kRowsPerWarp; ++r) {
-        const std::int64_t b = row_of(turn, r);
-        if (b >= last) continue;
-        const RowOutputs<T> out(
-            call, static_cast<int>(h), static_cast<int>(b),
-            unscales[turn % kScales][first_row + r].of[result] * filter_unscale);
-#pragma unroll
-        for (int i = 0; i < kTasks; i += kStride) {
-          auto row = out_row.on(i * kRowWarps);
-          row.swizzle = renewed(row.swizzle);
-          row.address += r * 4 * Here::kRowWords;
-#pragma unroll
-          for (int v = 0; v < kShare; v += kCount) {
-            auto place = out_place.on(i * kRowWarps);
-            place.first = renewed(place.first);
-            write_vectors<kAccess, kPlain, Here::kTeams == 2 ? 1 : 2, kCount>(
-                outer, row, out_first + v, lane, place, length, out);
-            fence();
-          }
-        }
-      }
+    };
+    const auto done_with_result = [&] {
       empty_z.template arrive<kBlocks>(lane);
       ++turn_z;
     };
 
-    const auto mine = [&](int signal) { return Here::kTeams == 1 || team == signal; };
-    for (int signal = 0; signal < 2; ++signal) {
-      if (mine(signal) && turns > 0) start(signal, 0);
-    }
-#pragma unroll 1
-    for (int turn = 0; turn <= turns; ++turn) {
-      if constexpr (Here::kTeams == 2) {
-        // In a cluster w's buffer is free only when the ring warps have come to this turn: they
-        // must not wait for room for the last turn's second result then.
-        const bool last_first = kCluster && !kPlain && team == 1;
-        if (!last_first && turn < turns) bring_in(team, turn);
-        take_out(1, turn - 1);
-        if constexpr (kCluster && !kPlain) {
-          if (last_first && turn < turns) bring_in(team, turn);
+    if constexpr (kPlain) {
+      const auto take_out = [&](int turn) {
+        if (turn < 0 || !wants_dv) return;
+        wait_for_result();
+        const auto rows = MatrixRow<R, kBlocks>::inverse(results + first_row * 4 * Here::kRowWords,
+                                                         member + team_task, renewed(lane));
+        const TaskPlace<R> first_place(first_task + team_task, renewed(lane));
+#pragma unroll
+        for (int r = 0; r < kRowsPerWarp; ++r) {
+          if (row_of(turn, r) >= last) continue;
+          const RowOutputs<T> out = outputs(1, turn, r * kRowUnits);
+#pragma unroll
+          for (int unit = 0; unit < kRowUnits; ++unit) {
+            auto row = rows.on(task_of(unit) * kRowWarps);
+            row.swizzle = renewed(row.swizzle);
+            row.address += r * 4 * Here::kRowWords;
+            float value[kCount][8];
+            outer_inverse(outer, row, first_vector(unit), lane, value);
+            TaskPlace<R> place = first_place.on(task_of(unit) * kRowWarps);
+            place.first = renewed(place.element(first_vector(unit)));
+            write_plain<kAccess>(out, place, length, value);
+            fence();
+          }
         }
-      } else {
-        if (turn < turns) bring_in(0, turn);
-        if constexpr (kCluster && !kPlain) take_out(1, turn - 1);  // for the same reason
-        if (turn < turns) bring_in(1, turn);
-        if constexpr (!kCluster || kPlain) take_out(1, turn - 1);
+        done_with_result();
+      };
+      const auto bring_in_and_on = [&](int signal, int turn) {
+        if (turn >= turns) return;
+        bring_in(signal, turn);
+        if (turn + 1 < turns) start(signal, turn + 1);
+      };
+      for (int signal = 0; signal < 2; ++signal) {
+        if ((Here::kTeams == 1 || team == signal) && turns > 0) start(signal, 0);
       }
-      if constexpr (!kPlain) take_out(0, turn - 1);
+#pragma unroll 1
+      for (int turn = 0; turn <= turns; ++turn) {
+        if constexpr (Here::kTeams == 2) {
+          bring_in_and_on(team, turn);
+        } else {
+          bring_in_and_on(0, turn);
+          bring_in_and_on(1, turn);
+        }
+        take_out(turn - 1);
+      }
+    } else {
+      // One copy of either piece of code, as they are long, and loops rolled up, as registers are
+      // few. Copies go in groups, one in a step that brings in, one a unit and at least one in a
+      // step that takes out: whoever waits knows how many may still be under way.
+      const typename Here::template OutputStageOf<kAccess> output_stage{
+          reinterpret_cast<uint4*>(memory + Here::kStage + outer_warp * Here::kWarpBytes +
+                                   Here::kRowBytes) +
+          lane};
+      const auto wanted = [&](int result) { return result == 0 ? wants_dgate : wants_dv; };
+      const auto start_unit = [&](int result, int turn, int unit) {
+        if (turn < turns) output_stage.start(outputs(result, turn, unit), place(unit), length);
+        copies_commit();
+      };
+      const auto take_out = [&](int result, int turn) {
+        if (turn < 0 || !wanted(result)) return copies_commit();
+        wait_for_result();
+        const int next = wanted(1 - result) ? 1 - result : result;
+#pragma unroll 1
+        for (int unit = 0; unit < kUnits; ++unit) {
+          float value[kCount][8];
+          value_of(unit, value);
+          unit == 0 ? copies_wait<1>() : copies_wait<0>();
+          const auto inputs = output_stage.take();
+          if (unit + 1 < kUnits) {
+            start_unit(result, turn, unit + 1);
+          } else {
+            start_unit(next, turn + (next >= result ? 1 : 0), 0);
+          }
+          if (row_of(turn, unit / kRowUnits) >= last) continue;
+          const RowOutputs<T> out = outputs(result, turn, unit);
+#pragma unroll
+          for (int v = 0; v < kCount; ++v) {
+#pragma unroll
+            for (int j = 0; j < 8; ++j) value[v][j] *= out.unscale;
+            inputs.write(v, out, place(unit).element(v), length, value[v]);
+          }
+        }
+        done_with_result();
+      };
+      // dv comes first. The second signal's place is free only when dv has been made, in a cluster
+      // w's and else v's: the ring warps must not wait for room for dg_out then.
+      constexpr int kFirst = Here::kStashes ? 1 : 0;
+      if (turns > 0) start(kFirst, 0);
+      copies_commit();
+      start_unit(wants_dv ? 1 : 0, 0, 0);
+#pragma unroll 1
+      for (int step = 0; step < 4 * (turns + 1); ++step) {
+        const int turn = step / 4;
+        const int half = step / 2 % 2;
+        if (step % 2 == 0) {
+          const int signal = half == 0 ? kFirst : 1 - kFirst;
+          if (turn < turns) bring_in(signal, turn);
+          if (turn + half < turns) start(1 - signal, turn + half);
+          copies_commit();
+        } else {
+          take_out(1 - half, turn - 1);
+        }
+      }
     }
   }
   cluster_sync<kBlocks>();  // nobody leaves while others may still send to it
@@ -557,15 +683,17 @@ void launch_ring_backward(const BackwardArgs<T>& args, cudaStream_t stream) {
 template <class T, int R>
 void backward_ring(const BackwardArgs<T>& args, cudaStream_t stream) {
   const bool gated = args.dv.in.b != nullptr || args.dgate.in.b != nullptr;
+  const bool whole = args.dv.length == RingShape<R>::kPoints;
   if (!args.dv.by_vectors() || !args.dgate.by_vectors()) {
     gated ? launch_ring_backward<T, R, true, Access::scalar>(args, stream)
           : launch_ring_backward<T, R, false, Access::scalar>(args, stream);
-  } else if (!gated && args.dv.is_plain() && args.dgate.is_plain() &&
-             args.dv.length == RingShape<R>::kPoints) {
+  } else if (gated) {
+    whole ? launch_ring_backward<T, R, true, Access::whole>(args, stream)
+          : launch_ring_backward<T, R, true, Access::vectors>(args, stream);
+  } else if (whole && args.dv.is_plain() && args.dgate.is_plain()) {
     launch_ring_backward<T, R, false, Access::whole, true>(args, stream);
   } else {
-    gated ? launch_ring_backward<T, R, true, Access::vectors>(args, stream)
-          : launch_ring_backward<T, R, false, Access::vectors>(args, stream);
+    launch_ring_backward<T, R, false, Access::vectors>(args, stream);
   }
 }
 

@@ -71,13 +71,23 @@ struct TaskPlace {
   }
 };
 
+/// 16 bytes if `there`, else `other`: by a predicate, as branches would part one load from the
+/// next.
+__device__ inline uint4 load_if(bool there, const void* from, const uint4& other) {
+  uint4 x = other;
+  asm("{\n\t.reg .pred there;\n\tsetp.ne.b32 there, %5, 0;\n\t"
+      "@there ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];\n\t}"
+      : "+r"(x.x), "+r"(x.y), "+r"(x.z), "+r"(x.w)
+      : "l"(from), "r"(static_cast<int>(there)));
+  return x;
+}
 /// Eight elements of one tensor's row from `t` on; zeros beyond the row's end.
 template <class T, Access kAccess>
 __device__ inline uint4 load_eight(const T* row, int t, int length) {
   if constexpr (kAccess == Access::whole) {
     return __ldg(reinterpret_cast<const uint4*>(row + t));
   } else if constexpr (kAccess == Access::vectors) {
-    return t < length ? __ldg(reinterpret_cast<const uint4*>(row + t)) : make_uint4(0, 0, 0, 0);
+    return load_if(t < length, row + t, make_uint4(0, 0, 0, 0));
   } else {
     T element[8];
 #pragma unroll
@@ -103,11 +113,24 @@ __device__ inline Word word_of(const uint4& v, int i) {
   return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w;
 }
 
+__device__ inline __nv_bfloat162 as_bfloat162(Word w) {
+  return *reinterpret_cast<const __nv_bfloat162*>(&w);
+}
 /// Eight ones.
 template <class T>
 __device__ inline uint4 ones() {
   const Word word = pack<T>(1.0F, 1.0F);
   return make_uint4(word, word, word, word);
+}
+/// Eight elements of a row of factors; `row` may be nullptr for ones.
+template <class T, Access kAccess>
+__device__ inline uint4 load_factor(const T* row, int t, int length) {
+  if constexpr (kAccess == Access::scalar) {
+    return row == nullptr ? ones<T>() : load_eight<T, kAccess>(row, t, length);
+  } else {  // what is beyond the end meets a zero
+    const bool inside = kAccess == Access::whole || t < length;
+    return load_if(row != nullptr && inside, row + t, ones<T>());
+  }
 }
 
 /// Two of a lane's vectors of a task, as they came from memory.
@@ -126,6 +149,7 @@ struct RawPair {
     }
     return x;
   }
+  /// Of the elements times `pre`.
   __device__ float sum_of_squares(float pre) const {
     float sum = 0.0F;
 #pragma unroll
@@ -138,6 +162,36 @@ struct RawPair {
       }
     }
     return sum;
+  }
+  /// To a few percent, which does for a scale; in float's range, with half the instructions or
+  /// less.
+  __device__ float sum_of_squares() const {
+    if constexpr (std::is_same_v<T, __nv_bfloat16>) {
+      __nv_bfloat162 sum = __floats2bfloat162_rn(0.0F, 0.0F);
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+          __nv_bfloat162 x = as_bfloat162(word_of(a[i], j));
+          if constexpr (kGated) x = __hmul2(x, as_bfloat162(word_of(b[i], j)));
+          sum = __hfma2(x, x, sum);
+        }
+      }
+      const float2 two = __bfloat1622float2(sum);
+      return two.x + two.y;
+    } else {
+      return sum_of_squares(1.0F);
+    }
+  }
+  /// Elements 2j and 2j + 1 of vector i times a power of two.
+  __device__ float2 scaled_pair(int i, int j, float scale) const {
+    if constexpr (std::is_same_v<T, __nv_bfloat16> && !kGated) {
+      return __bfloat1622float2(
+          __hmul2(as_bfloat162(word_of(a[i], j)), __float2bfloat162_rn(scale)));
+    } else {
+      const float2 x = pair(i, j);
+      return {x.x * scale, x.y * scale};
+    }
   }
 };
 
@@ -262,6 +316,23 @@ __device__ inline void outer_forward(const Word (&right)[8][RingShape<R>::kVecto
   }
 }
 
+/// 16 bytes to shared memory, later: zeros if not `there`.
+__device__ inline void copy_later(std::uint32_t to, const void* from, bool there) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+               :
+               : "r"(to), "l"(from), "r"(there ? 16 : 0)
+               : "memory");
+}
+__device__ inline void copies_commit() { asm volatile("cp.async.commit_group;" : : : "memory"); }
+template <int kPending>
+__device__ inline void copies_wait() {
+  if constexpr (kPending == 0) {
+    asm volatile("cp.async.wait_all;" : : : "memory");
+  } else {
+    asm volatile("cp.async.wait_group %0;" : : "n"(kPending) : "memory");
+  }
+}
+
 /// A warp's tasks of the row that comes next, on their way into shared memory while the present one
 /// is transformed: kTasks of them, kStride apart. Lanes copy neighbouring 16-byte pieces and read
 /// back their own: position 32 i + lane (its low bits turned by the piece's place in its line, so
@@ -312,16 +383,8 @@ struct RowStage {
       } else if constexpr (kAccess == Access::scalar) {
         const uint4 x = load_eight<T, kAccess>(row - piece, piece + t, length);
         store_vector(target, x);
-      } else if constexpr (kAccess == Access::whole) {
-        asm volatile("cp.async.cg.shared.global [%0], [%1], 16;"
-                     :
-                     : "r"(target), "l"(row + t)
-                     : "memory");
       } else {
-        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
-                     :
-                     : "r"(target), "l"(inside ? row + t : row - piece), "r"(inside ? 16 : 0)
-                     : "memory");
+        copy_later(target, inside ? row + t : row - piece, inside);
       }
     }
   }
@@ -339,51 +402,71 @@ struct RowStage {
       }
     }
   }
+  /// Until all copies but the last kPending committed groups have come.
+  template <int kPending = 0>
   __device__ static void wait() {
-    asm volatile("cp.async.wait_all;" : : : "memory");
+    copies_wait<kPending>();
     __syncwarp();
   }
-  /// Vectors 2 v and 2 v + 1 of task i of a slot; `gate` as it was when they were started.
-  __device__ RawPair<T, kGated> pair(int slot, int i, int v, const T* gate, int length) const {
+  /// The gates of a row that are not staged, all loaded at once: one latency instead of many.
+  struct Gates {
+    static constexpr bool kThere = kGated && !kStagesGate;
+    uint4 of[kThere ? kTasks : 1][kVectors];
+    bool any;  ///< staged ones: whether there are any
+    /// `gate` as it was when the row was started.
+    __device__ void load(const RowStage& stage, const T* gate, int length) {
+      any = gate != nullptr;
+      if constexpr (kThere) {
+#pragma unroll
+        for (int i = 0; i < kTasks; ++i) {
+#pragma unroll
+          for (int v = 0; v < kVectors; ++v) {
+            of[i][v] =
+                load_factor<T, kAccess>(gate, stage.place.on(i * kStride).element(v), length);
+          }
+        }
+      }
+    }
+  };
+  /// Vectors 2 v and 2 v + 1 of task i of a slot.
+  __device__ RawPair<T, kGated> pair(int slot, int i, int v, const Gates& gates) const {
     RawPair<T, kGated> raw;
     const int at = slot * kSlotVectors + 32 * (i * kPerTask + 2 * v);
 #pragma unroll
     for (int j = 0; j < 2; ++j) {
       raw.a[j] = from[at + 32 * j];
-      if constexpr (kGated) {
-        if (gate == nullptr) {
-          raw.b[j] = ones<T>();
-        } else if constexpr (kStagesGate) {
-          raw.b[j] = from[at + 32 * (kVectors + j)];
-        } else {
-          raw.b[j] = load_eight<T, kAccess>(gate, place.on(i * kStride).element(2 * v + j), length);
-        }
+      if constexpr (kStagesGate) {
+        raw.b[j] = gates.any ? from[at + 32 * (kVectors + j)] : ones<T>();
+      } else if constexpr (kGated) {
+        raw.b[j] = gates.of[i][2 * v + j];
       }
     }
     return raw;
   }
-  __device__ float sum_of_squares(int slot, int i, const T* gate, int length, float pre) const {
+  /// Of task i of a slot times `pre`; `quick` as RawPair has it.
+  __device__ float sum_of_squares(bool quick, int slot, int i, const Gates& gates,
+                                  float pre) const {
     float sum = 0.0F;
 #pragma unroll
     for (int v = 0; v < kVectors / 2; ++v) {
-      sum += pair(slot, i, v, gate, length).sum_of_squares(pre);
+      const RawPair<T, kGated> raw = pair(slot, i, v, gates);
+      sum += quick ? raw.sum_of_squares() : raw.sum_of_squares(pre);
     }
     return sum;
   }
   /// Task i of a slot, times `scale`, as the outer stage's right operands.
-  __device__ void scaled(int slot, int i, const T* gate, int length, float scale,
+  __device__ void scaled(int slot, int i, const Gates& gates, float scale,
                          Word (&right)[8][kVectors / 2]) const {
 #pragma unroll
     for (int v = 0; v < kVectors / 2; ++v) {
-      const RawPair<T, kGated> raw = pair(slot, i, v, gate, length);
+      const RawPair<T, kGated> raw = pair(slot, i, v, gates);
 #pragma unroll
       for (int j = 0; j < 8; j += 2) {
-        const float2 x = raw.pair(0, j / 2);
-        const float2 y = raw.pair(1, j / 2);
-        right[j][v] = two_halves(x.x * scale, y.x * scale);
-        right[j + 1][v] = two_halves(x.y * scale, y.y * scale);
+        const float2 x = raw.scaled_pair(0, j / 2, scale);
+        const float2 y = raw.scaled_pair(1, j / 2, scale);
+        right[j][v] = two_halves(x.x, y.x);
+        right[j + 1][v] = two_halves(x.y, y.y);
       }
-      if constexpr (kGated && !kStagesGate) fence();  // else all gates are loaded, and spilled
     }
   }
 };
@@ -420,6 +503,10 @@ __device__ inline void outer_inverse(const OuterMatrices<R>& matrices,
   }
 }
 
+template <class T>
+__device__ inline float skip_of(const ApplyArgs<T>& call, int h) {
+  return call.skip == nullptr ? 0.0F : call.skip[h];
+}
 /// One row of a call: out_i = factor_i * (inverse + skip a b); pointers to the row, or nullptr.
 template <class T>
 struct RowOutputs {
@@ -431,8 +518,9 @@ struct RowOutputs {
   float skip;
   float unscale;  ///< what the rings are to be multiplied by
 
-  __device__ RowOutputs(const ApplyArgs<T>& call, int h, int b_row, float scale)
-      : skips(call.skip != nullptr), skip(skips ? call.skip[h] : 0.0F), unscale(scale) {
+  /// `skip_of_row`: skip_of(call, h), which is loaded once a channel.
+  __device__ RowOutputs(const ApplyArgs<T>& call, int h, int b_row, float skip_of_row, float scale)
+      : skips(call.skip != nullptr), skip(skip_of_row), unscale(scale) {
     const std::int64_t channel = static_cast<std::int64_t>(h) * call.length;
     a = call.in.a + b_row * call.in.a_stride + channel;
     b = call.in.b == nullptr ? nullptr : call.in.b + b_row * call.in.b_stride + channel;
@@ -504,6 +592,60 @@ struct OutputInputs {
     }
   }
 };
+
+/// The same on its way through shared memory, so that it costs no registers until it is there.
+template <class T, int R, Access kAccess, int kCount>
+struct OutputStage {
+  static constexpr int kSlotVectors = 4 * kCount * 32;
+  uint4* column;  ///< the lane's, of the warp's slot: every lane reads what it has asked for itself
+
+  /// Vectors from place.first on.
+  __device__ void start(const RowOutputs<T>& row, const TaskPlace<R>& place, int length) const {
+    const auto all = [&](int array, const T* from) {
+      if (from == nullptr) return;
+#pragma unroll
+      for (int i = 0; i < kCount; ++i) {
+        uint4* const to = column + 32 * (kCount * array + i);
+        const int t = place.element(i);
+        if constexpr (kAccess == Access::scalar) {
+          *to = load_eight<T, kAccess>(from, t, length);
+        } else {
+          const bool inside = kAccess == Access::whole || t < length;
+          copy_later(shared_address(to), inside ? from + t : from, inside);
+        }
+      }
+    };
+    if (row.skips) {
+      all(0, row.a);
+      all(1, row.b);
+    }
+    all(2, row.factor[0]);
+    all(3, row.factor[1]);
+  }
+  __device__ OutputInputs<T, R, kAccess, kCount> take() const {
+    OutputInputs<T, R, kAccess, kCount> inputs;
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      inputs.a[i] = column[32 * i];
+      inputs.b[i] = column[32 * (kCount + i)];
+      inputs.factor[0][i] = column[32 * (2 * kCount + i)];
+      inputs.factor[1][i] = column[32 * (3 * kCount + i)];
+    }
+    return inputs;
+  }
+};
+
+/// Results that need nothing but their scale, at place.element(0..).
+template <Access kAccess, class T, int R, int kCount>
+__device__ inline void write_plain(const RowOutputs<T>& row, const TaskPlace<R>& place, int length,
+                                   float (&value)[kCount][8]) {
+#pragma unroll
+  for (int v = 0; v < kCount; ++v) {
+#pragma unroll
+    for (int j = 0; j < 8; ++j) value[v][j] *= row.unscale;
+    store_eight<T, kAccess>(row.out[0], place.element(v), length, value[v]);
+  }
+}
 
 /// kCount vectors of one task, from vector `first` on (even), through the inverse outer stage and
 /// out. kPlain: out[0] alone, without skip or factor; else kAtOnce vectors' gates and skip are
