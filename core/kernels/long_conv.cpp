@@ -36,8 +36,8 @@ constexpr LongConvVariant kVariants[] = {
 #ifdef LONGCONV_WITH_CUDA
     {"cuda_toeplitz_bf16", Device::cuda, Dtype::bf16, cuda::kToeplitzMaxLength, kToeplitzTaps, &cuda::toeplitz_forward_bf16, &cuda::toeplitz_backward_bf16, kOnlyCausal, kOnlyOneFilter},
     {"cuda_toeplitz_f16",  Device::cuda, Dtype::f16,  cuda::kToeplitzMaxLength, kToeplitzTaps, &cuda::toeplitz_forward_f16,  &cuda::toeplitz_backward_f16,  kOnlyCausal, kOnlyOneFilter},
-    {"cuda_ring_bf16",     Device::cuda, Dtype::bf16, cuda::kRingMaxLength,     kAnyLength,    &cuda::ring_forward_bf16,     &cuda::ring_backward_bf16,     !kOnlyCausal, kOnlyOneFilter, &cuda::ring_spectrum_bytes, &cuda::ring_filter_spectrum, &cuda::ring_workspace_bytes, kByTransform, &cuda::ring_runs_here},
-    {"cuda_ring_f16",      Device::cuda, Dtype::f16,  cuda::kRingMaxLength,     kAnyLength,    &cuda::ring_forward_f16,      &cuda::ring_backward_f16,      !kOnlyCausal, kOnlyOneFilter, &cuda::ring_spectrum_bytes, &cuda::ring_filter_spectrum, &cuda::ring_workspace_bytes, kByTransform, &cuda::ring_runs_here},
+    {"cuda_ring_bf16",     Device::cuda, Dtype::bf16, cuda::kRingMaxLength,     kAnyLength,    &cuda::ring_forward_bf16,     &cuda::ring_backward_bf16,     !kOnlyCausal, !kOnlyOneFilter, &cuda::ring_spectrum_bytes, &cuda::ring_filter_spectrum, &cuda::ring_workspace_bytes, kByTransform, &cuda::ring_runs_here},
+    {"cuda_ring_f16",      Device::cuda, Dtype::f16,  cuda::kRingMaxLength,     kAnyLength,    &cuda::ring_forward_f16,      &cuda::ring_backward_f16,      !kOnlyCausal, !kOnlyOneFilter, &cuda::ring_spectrum_bytes, &cuda::ring_filter_spectrum, &cuda::ring_workspace_bytes, kByTransform, &cuda::ring_runs_here},
 #endif
     // clang-format on
 };

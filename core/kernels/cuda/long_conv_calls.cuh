@@ -16,19 +16,28 @@ struct Signal {
   const T* b = nullptr;       ///< or nullptr for 1
   std::int64_t a_stride = 0;  ///< elements between batch rows
   std::int64_t b_stride = 0;
+  bool a_by_filter = false;  ///< a is [B, C H, L]: a row for each filter
 };
 
-/// out_i = factor_i * (filter * in + skip in) for up to two outputs, `*` the convolution.
+/// out_i = factor_i * (filter * in + skip in) for up to two outputs, `*` the convolution. Several
+/// filters a channel are as many channels, c H + h, which share the row h of what has no filter.
 template <class T>
 struct ApplyArgs {
   Signal<T> in;
-  const float* skip = nullptr;  ///< [H] or nullptr
+  const float* skip = nullptr;  ///< [C H] or nullptr
   const T* factor[2] = {};      ///< [B, H, L]; nullptr: 1
   std::int64_t factor_stride[2] = {};
-  T* out[2] = {};  ///< [B, H, L] contiguous; out[1] may be nullptr
+  bool factor_by_filter = false;  ///< factor[0] is [B, C H, L]
+  T* out[2] = {};                 ///< [B, C H, L] contiguous; out[1] may be nullptr
   std::int64_t batch = 0;
-  std::int64_t channels = 0;
+  std::int64_t channels = 0;  ///< C H
+  int shared_channels = 0;    ///< H
   int length = 0;
+
+  /// The channel of what has no filter.
+  __device__ int shared_channel(int h) const {
+    return h < shared_channels ? h : h % shared_channels;
+  }
 
   /// Whether there is nothing to do after the filter: no skip, no factor, one output.
   [[nodiscard]] bool is_plain() const {
@@ -52,8 +61,9 @@ Signal<T> input_signal(const LongConvArgs& args) {  // v = g_in * u
 }
 template <class T>
 Signal<T> output_gradient(const LongConvGradArgs& args) {  // dw = g_out * dy
-  return {static_cast<const T*>(args.dy), static_cast<const T*>(args.inputs.gate_out),
-          args.inputs.channels * args.inputs.length, args.inputs.gate_out_batch_stride};
+  const LongConvArgs& in = args.inputs;
+  return {static_cast<const T*>(args.dy), static_cast<const T*>(in.gate_out),
+          in.filters * in.channels * in.length, in.gate_out_batch_stride, true};
 }
 
 template <class T>
@@ -62,7 +72,8 @@ ApplyArgs<T> apply_args(const LongConvArgs& args, const Signal<T>& in) {
   call.in = in;
   call.skip = static_cast<const float*>(args.skip);
   call.batch = args.batch;
-  call.channels = args.channels;
+  call.channels = args.filters * args.channels;
+  call.shared_channels = static_cast<int>(args.channels);
   call.length = static_cast<int>(args.length);
   return call;
 }
@@ -103,7 +114,8 @@ ApplyArgs<T> output_gate_gradient_call(const LongConvGradArgs& args) {
   ApplyArgs<T> call = apply_args(in, input_signal<T>(in));
   if (args.dgate_out != nullptr) {
     call.factor[0] = static_cast<const T*>(args.dy);
-    call.factor_stride[0] = in.channels * in.length;
+    call.factor_stride[0] = in.filters * in.channels * in.length;
+    call.factor_by_filter = true;
     call.out[0] = static_cast<T*>(args.dgate_out);
   }
   return call;

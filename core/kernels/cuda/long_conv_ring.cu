@@ -3,6 +3,9 @@
 #include "core/kernels/cuda/long_conv_ring.h"
 #include "core/kernels/cuda/long_conv_ring_filter.h"
 #include "core/kernels/cuda/long_conv_ring_grad.cuh"
+#include "core/kernels/cuda/shared_gradients.cuh"
+
+#include <algorithm>
 
 namespace longconv::kernels::cuda {
 
@@ -46,7 +49,7 @@ void with_outer(std::int64_t length, const Call& call) {
 int batch_splits(const LongConvArgs& args) {
   const int subs = std::max(1, plan::outer_for(args.length) / 8);
   const int groups = 8 / std::min(8, plan::outer_for(args.length));
-  const std::int64_t blocks = args.channels * subs;
+  const std::int64_t blocks = args.filters * args.channels * subs;
   const std::int64_t wanted = blocks >= multiprocessors() ? 1 : 2 * multiprocessors() / blocks;
   const std::int64_t most = std::max<std::int64_t>(1, args.batch / (2 * groups));
   return static_cast<int>(std::min({wanted, most, std::int64_t{32}}));
@@ -68,25 +71,37 @@ void forward(const LongConvArgs& args, Stream stream) {
   forward_with<T>(args, applier<T>(args, stream));
 }
 
+/// Bytes of the filter's gradient in frequency, the first part of a backward call's workspace.
+std::int64_t gradient_bytes(const LongConvGradArgs& args) {
+  if (args.dk == nullptr && args.dk_reverse == nullptr && args.dskip == nullptr) return 0;
+  const LongConvArgs& in = args.inputs;
+  const std::int64_t points = std::int64_t{plan::kRing} * plan::outer_for(in.length);
+  return batch_splits(in) * in.filters * in.channels * points * 8;
+}
+
 template <class T>
 void backward(const LongConvGradArgs& args, Stream stream) {
   const LongConvArgs& in = args.inputs;
   const bool wants_filter =
       args.dk != nullptr || args.dk_reverse != nullptr || args.dskip != nullptr;
-  const bool wants_inputs =
-      args.du != nullptr || args.dgate_in != nullptr || args.dgate_out != nullptr;
-  if (wants_inputs && !wants_filter) backward_with<T>(args, applier<T>(in, stream));
-  if (!wants_filter || in.channels == 0) return;
-  void* const spectrum = const_cast<void*>(in.spectrum);
-  BackwardArgs<T> call{};
-  call.dv = input_gradient_call<T>(args);
-  call.dgate = output_gate_gradient_call<T>(args);
-  call.spectrum = static_cast<const uint4*>(spectrum);
-  call.unscale = ring_unscale(in, spectrum);
-  call.out.splits = batch_splits(in);
-  call.out.spectrum = static_cast<float2*>(args.workspace);
-  with_outer(in.length, [&]<int R>() { backward_ring<T, R>(call, stream); });
-  ring_filter_gradient(args, call.out, stream);
+  if (in.channels == 0) return;
+  const SharedGradients<T> shared(args, gradient_bytes(args));
+  const LongConvGradArgs& made = shared.made();
+  if (!wants_filter) {
+    backward_with<T>(made, applier<T>(in, stream));
+  } else {
+    void* const spectrum = const_cast<void*>(in.spectrum);
+    BackwardArgs<T> call{};
+    call.dv = input_gradient_call<T>(made);
+    call.dgate = output_gate_gradient_call<T>(made);
+    call.spectrum = static_cast<const uint4*>(spectrum);
+    call.unscale = ring_unscale(in, spectrum);
+    call.out.splits = batch_splits(in);
+    call.out.spectrum = static_cast<float2*>(args.workspace);
+    with_outer(in.length, [&]<int R>() { backward_ring<T, R>(call, stream); });
+    ring_filter_gradient(args, call.out, stream);
+  }
+  shared.sum(stream);
 }
 
 }  // namespace
@@ -103,10 +118,7 @@ bool ring_runs_here() {
 }
 
 std::int64_t ring_workspace_bytes(const LongConvGradArgs& args) {
-  if (args.dk == nullptr && args.dk_reverse == nullptr && args.dskip == nullptr) return 0;
-  const LongConvArgs& in = args.inputs;
-  const std::int64_t points = std::int64_t{plan::kRing} * plan::outer_for(in.length);
-  return batch_splits(in) * in.channels * points * 8;
+  return gradient_bytes(args) + SharedGradients<__half>::bytes(args);  // bf16 is as large
 }
 
 void ring_forward_bf16(const LongConvArgs& args, Stream stream) {

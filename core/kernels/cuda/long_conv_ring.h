@@ -13,16 +13,18 @@ inline constexpr std::int64_t kRingMaxLength = std::int64_t{plan::kRing} * plan:
 /// clusters, mbarriers and st.async carry the backward pass. All of it compiles from sm_80 on.
 bool ring_runs_here();
 
-/// Any mode, one filter a channel, any B, H and K, L up to kRingMaxLength, where ring_runs_here().
-/// `args.spectrum` is ring_filter_spectrum's. Deterministic; a row's bits do not depend on its
-/// batch.
+/// Any mode, any B, C, H and K, L up to kRingMaxLength, where ring_runs_here(). `args.spectrum` is
+/// ring_filter_spectrum's. Deterministic; a row's bits do not depend on its batch. Several filters
+/// a channel are run as that many channels; the gradients they share are summed from parts in the
+/// tensors' dtype.
 void ring_forward_bf16(const LongConvArgs& args, Stream stream);
 void ring_forward_f16(const LongConvArgs& args, Stream stream);
 void ring_backward_bf16(const LongConvGradArgs& args, Stream stream);
 void ring_backward_f16(const LongConvGradArgs& args, Stream stream);
 
 /// `args.workspace` of the backward call: the filter's gradient in frequency, float complex, M
-/// values a channel and part of the batch.
+/// values a filter and part of the batch; with several filters a channel, the parts of du,
+/// dgate_in and dgate_out, those that are wanted.
 std::int64_t ring_workspace_bytes(const LongConvGradArgs& args);
 
 }  // namespace longconv::kernels::cuda

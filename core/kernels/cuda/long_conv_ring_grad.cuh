@@ -355,12 +355,14 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
     };
     // Signals are 0, v, and 1, w. A row too many counts for nothing.
     const auto input = [&](int signal) { return signal == 0 ? args.dgate.in : args.dv.in; };
-    const auto offset = [&](int turn, int r, std::int64_t stride) {
-      return min(row_of(turn, r), last - 1) * stride + h * length;
+    const int shared = args.dv.shared_channel(static_cast<int>(h));
+    const auto offset = [&](int turn, int r, std::int64_t stride, bool by_filter) {
+      return min(row_of(turn, r), last - 1) * stride +
+             (by_filter ? h : static_cast<std::int64_t>(shared)) * length;
     };
     const auto gate_of = [&](int signal, int turn, int r) -> const T* {
       const Signal<T> in = input(signal);
-      return !kGated || in.b == nullptr ? nullptr : in.b + offset(turn, r, in.b_stride);
+      return !kGated || in.b == nullptr ? nullptr : in.b + offset(turn, r, in.b_stride, false);
     };
     const auto slot_of = [&](int signal, int r) {
       return Here::kSlots == kRowsPerWarp ? r : r + kRowsPerWarp * signal;
@@ -370,7 +372,7 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
 #pragma unroll
       for (int r = 0; r < kRowsPerWarp; ++r) {
         const Signal<T> in = input(signal);
-        stage.start(slot_of(signal, r), in.a + offset(turn, r, in.a_stride),
+        stage.start(slot_of(signal, r), in.a + offset(turn, r, in.a_stride, in.a_by_filter),
                     gate_of(signal, turn, r), length);
       }
     };
@@ -523,7 +525,7 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
     const auto outputs = [&](int result, int turn, int unit) {
       const ApplyArgs<T> call = result == 0 ? args.dgate : args.dv;
       const int r = unit / kRowUnits;
-      return RowOutputs<T>(call, static_cast<int>(h),
+      return RowOutputs<T>(call, static_cast<int>(h), shared,
                            static_cast<int>(min(row_of(turn, r), last - 1)), skip,
                            unscales[turn % kScales][first_row + r].of[result] * filter_unscale);
     };
