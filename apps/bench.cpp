@@ -31,6 +31,18 @@ c10::ScalarType scalar_type(const std::string& word) {
   return found->second;
 }
 
+kernels::ConvMode conv_mode(const std::string& word) {
+  using kernels::ConvMode;
+  const std::map<std::string, ConvMode> modes{{"causal", ConvMode::causal},
+                                              {"bidirectional", ConvMode::bidirectional},
+                                              {"conjugate", ConvMode::conjugate},
+                                              {"circular", ConvMode::circular}};
+  const auto found = modes.find(word);
+  LONGCONV_CHECK(found != modes.end(), UsageError,
+                 "--mode {}: expected causal, bidirectional, conjugate or circular", word);
+  return found->second;
+}
+
 ordered_json to_json(const bench::ConvTiming& t, bool beside_peers) {
   ordered_json row{{"length", t.length}, {"row", t.row}, {"chosen", t.chosen}};
   if (t.out_of_memory) {
@@ -67,14 +79,17 @@ ExitCode bench_conv(const BenchOptions& options) {
     how.channels = options.channels;
     how.dtype = scalar_type(options.dtype);
     how.gated = options.gated;
+    how.filters = options.filters;
+    how.mode = conv_mode(options.mode);
   }
-  log::info("timing the long convolution on {}: {} sequences, {} channels, {}{}", how.device.str(),
-            how.batch, how.channels, options.dtype, how.gated ? ", gated" : "");
+  log::info("timing the long convolution on {}: {} sequences, {} channels, {} filters, {}, {}{}",
+            how.device.str(), how.batch, how.channels, how.filters, options.mode, options.dtype,
+            how.gated ? ", gated" : "");
   const std::vector<bench::ConvTiming> timings = bench::bench_long_conv(how);
-  ordered_json result{{"device", how.device.str()}, {"batch", how.batch},
-                      {"channels", how.channels},   {"dtype", options.dtype},
-                      {"gated", how.gated},         {"skip", how.skip},
-                      {"repeats", how.repeats}};
+  ordered_json result{
+      {"device", how.device.str()}, {"batch", how.batch},     {"channels", how.channels},
+      {"dtype", options.dtype},     {"filters", how.filters}, {"mode", options.mode},
+      {"gated", how.gated},         {"skip", how.skip},       {"repeats", how.repeats}};
   if (!timings.empty()) result["copy_gbps"] = timings.front().copy_gbps;
   result["timings"] = ordered_json::array();
   for (const bench::ConvTiming& timing : timings)

@@ -232,6 +232,12 @@ void add_bench(CLI::App& program, Action& action) {
                            ->check(CLI::IsMember({"float64", "float32", "bf16", "fp16"}));
   CLI::Option* gated =
       conv->add_flag("--gated", options->gated, "With both gates, as Hyena uses it");
+  CLI::Option* filters = conv->add_option("--filters", options->filters, "Filters a channel")
+                             ->check(CLI::PositiveNumber);
+  CLI::Option* mode =
+      conv->add_option("--mode", options->mode, "Which way the filter reaches")
+          ->type_name("MODE")
+          ->check(CLI::IsMember({"causal", "bidirectional", "conjugate", "circular"}));
   conv->add_option("--preset", options->preset,
                    "paper: 256 to 32,768 steps, 64 x 768, bf16, beside the best of the others")
       ->type_name("NAME")
@@ -240,7 +246,9 @@ void add_bench(CLI::App& program, Action& action) {
       ->excludes(batch)
       ->excludes(channels)
       ->excludes(dtype)
-      ->excludes(gated);
+      ->excludes(gated)
+      ->excludes(filters)
+      ->excludes(mode);
 
   CLI::App* around = command(*app, "short", "Time the short convolution and the projections",
                              R"(Example:

@@ -85,9 +85,11 @@ struct BenchOptions {
   std::string dtype = "bf16";
   std::string device = "auto";
   std::int64_t repeats = 20;
-  std::int64_t taps = 3;  ///< short: of the short convolution
-  bool gated = false;     ///< conv: with both gates, as Hyena uses it
-  std::string preset;     ///< conv: "" or "paper", which sets all of the above but the device
+  std::int64_t taps = 3;        ///< short: of the short convolution
+  bool gated = false;           ///< conv: with both gates, as Hyena uses it
+  std::int64_t filters = 1;     ///< conv: filters a channel
+  std::string mode = "causal";  ///< conv: causal, bidirectional, conjugate, circular
+  std::string preset;           ///< conv: "" or "paper", which sets all of the above but the device
   bool json = false;
 };
 ExitCode bench(const BenchOptions& options);

@@ -76,6 +76,9 @@ run_conv() {
       >"$results/conv_b${batch}_h64.json"
   done
   ours longconv bench conv --lengths 1000,3000,12000,30001 --json >"$results/conv_odd.json"
+  ours longconv bench conv --lengths 1024,8192,32768 --dtype float32 --json >"$results/conv_float32.json"
+  ours longconv bench conv --lengths 1024,8192 --filters 2 --json >"$results/conv_filters2.json"
+  ours longconv bench conv --lengths 1024,8192 --mode bidirectional --json >"$results/conv_bidirectional.json"
 }
 
 # Every kernel once or twice: small rows of each mode, and every number of rings.

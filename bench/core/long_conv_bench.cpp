@@ -32,9 +32,19 @@ LongConvInputs make_inputs(const ConvBenchOptions& o, std::int64_t batch, std::i
   in.u = leaf(at::randn({batch, channels, length}, signal));
   const at::Tensor decay =
       at::exp(at::arange(length, filter).mul(-5.0 / static_cast<double>(length)));
-  in.k = leaf(at::randn({channels, length}, filter).mul(decay));
+  std::vector<std::int64_t> rows = {channels};  // and C, where there are several
+  if (o.filters > 1) rows.insert(rows.begin(), o.filters);
+  const auto taps = [&] {
+    std::vector<std::int64_t> shape = rows;
+    shape.push_back(length);
+    return leaf(at::randn(shape, filter).mul(decay));
+  };
+  in.k = taps();
+  if (o.mode == ConvMode::bidirectional || o.mode == ConvMode::conjugate) {
+    in.k_reverse = taps();
+  }
   if (o.skip) {
-    in.skip = leaf(at::randn({channels}, filter));
+    in.skip = leaf(at::randn(rows, filter));
   }
   if (o.gated) {
     in.gate_in = leaf(at::randn({batch, channels, length}, signal));
@@ -45,6 +55,9 @@ LongConvInputs make_inputs(const ConvBenchOptions& o, std::int64_t batch, std::i
 
 std::vector<at::Tensor> leaves(const LongConvInputs& in) {
   std::vector<at::Tensor> all = {in.u, in.k};
+  if (in.k_reverse) {
+    all.push_back(*in.k_reverse);
+  }
   if (in.skip) {
     all.push_back(*in.skip);
   }
@@ -62,6 +75,9 @@ LongConvInputs to_float64(const LongConvInputs& in) {
   LongConvInputs out;
   out.u = exact(in.u);
   out.k = exact(in.k);
+  if (in.k_reverse) {
+    out.k_reverse = exact(*in.k_reverse);
+  }
   if (in.skip) {
     out.skip = exact(*in.skip);
   }
@@ -84,9 +100,8 @@ void measure_errors(const LongConvRow& row, const ConvBenchOptions& o, std::int6
   constexpr std::int64_t kChannels = 16;
   const LongConvInputs in = make_inputs(o, 1, std::min(o.channels, kChannels), length);
   const LongConvInputs exact = to_float64(in);
-  const at::Tensor y = ops::long_conv_with(row, in, ConvMode::causal);
-  const at::Tensor want =
-      ops::long_conv_with(ops::long_conv_rows().back(), exact, ConvMode::causal);
+  const at::Tensor y = ops::long_conv_with(row, in, o.mode);
+  const at::Tensor want = ops::long_conv_with(ops::long_conv_rows().back(), exact, o.mode);
   const at::Tensor dy = at::randn(y.sizes(), y.options());
   timing.relative_error = relative_l2(y, want);
   timing.relative_gradient_error =
@@ -95,12 +110,15 @@ void measure_errors(const LongConvRow& row, const ConvBenchOptions& o, std::int6
 }
 
 /// Bytes that must move: forward u, y, k; backward u, dy, du, k, dk; and the gates and their
-/// gradients.
+/// gradients. y and dy are as many as there are filters.
 std::pair<double, double> bytes_moved(const LongConvInputs& in) {
   const auto signal = static_cast<double>(in.u.nbytes());
-  const auto filter = static_cast<double>(in.k.nbytes());
-  const bool gated = in.gate_in.has_value();
-  return {(gated ? 4.0 : 2.0) * signal + filter, (gated ? 7.0 : 3.0) * signal + 2.0 * filter};
+  const auto sides = in.k_reverse ? 2.0 : 1.0;
+  const double filter = sides * static_cast<double>(in.k.nbytes());
+  const auto filters = static_cast<double>(in.k.dim() == 3 ? in.k.size(0) : 1);
+  const double gates = in.gate_in ? 2.0 : 0.0;
+  return {(1.0 + filters + gates) * signal + filter,
+          (2.0 + filters + 2.0 * gates) * signal + 2.0 * filter};
 }
 
 std::string dtype_name(at::ScalarType dtype) {
@@ -123,15 +141,14 @@ void measure_times(const LongConvRow& row, const ConvBenchOptions& o,
   {
     const c10::AutoGradMode no_grad(false);
     t.forward_ms = median_ms(
-        o.device,
-        [&](std::int64_t i) { ops::long_conv_with(row, buffers[pick(i)], ConvMode::causal); },
+        o.device, [&](std::int64_t i) { ops::long_conv_with(row, buffers[pick(i)], o.mode); },
         timing_options);
   }
   // Graphs are made once; the backward alone is repeated on them.
   std::vector<at::Tensor> outputs;
   std::vector<at::Tensor> upstream;
   for (const LongConvInputs& in : buffers) {
-    outputs.push_back(ops::long_conv_with(row, in, ConvMode::causal));
+    outputs.push_back(ops::long_conv_with(row, in, o.mode));
     upstream.push_back(at::randn(outputs.back().sizes(), outputs.back().options()));
   }
   t.backward_ms = median_ms(
@@ -212,7 +229,7 @@ std::vector<ConvTiming> bench_long_conv(const ConvBenchOptions& options) {
            buffers_for_cold_cache(options.device, bytes)) {
       buffers.push_back(make_inputs(options, options.batch, options.channels, length));
     }
-    const LongConvRow& chosen = ops::choose_long_conv_row(buffers[0], ConvMode::causal);
+    const LongConvRow& chosen = ops::choose_long_conv_row(buffers[0], options.mode);
     std::vector<const LongConvRow*> rows = {&chosen};
     if (chosen.variant != nullptr) {
       rows.push_back(&ops::long_conv_rows().back());

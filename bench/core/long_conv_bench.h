@@ -2,6 +2,8 @@
 // any shapes, forward and backward, with errors. `longconv bench conv` prints what this returns.
 #pragma once
 
+#include "core/kernels/long_conv.h"
+
 #include <c10/core/Device.h>
 #include <c10/core/ScalarType.h>
 
@@ -18,8 +20,10 @@ struct ConvBenchOptions {
   c10::Device device = c10::Device(c10::kCPU);
   c10::ScalarType dtype = c10::ScalarType::Float;  ///< of u and y: f64, f32, bf16, f16
   std::int64_t repeats = 20;
-  bool gated = false;  ///< both gates
-  bool skip = true;    ///< the per-channel skip
+  bool gated = false;        ///< both gates
+  bool skip = true;          ///< the per-channel skip
+  std::int64_t filters = 1;  ///< C, filters a channel
+  kernels::ConvMode mode = kernels::ConvMode::causal;
 };
 
 /// The published comparison: 256 to 32,768 steps, 64 sequences, 768 channels, bf16, no gates, no
