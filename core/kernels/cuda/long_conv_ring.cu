@@ -3,6 +3,7 @@
 #include "core/kernels/cuda/long_conv_ring.h"
 #include "core/kernels/cuda/long_conv_ring_filter.h"
 #include "core/kernels/cuda/long_conv_ring_grad.cuh"
+#include "core/kernels/cuda/ring_launch.h"
 
 namespace longconv::kernels::cuda {
 
@@ -21,36 +22,6 @@ LONGCONV_RING_ELSEWHERE(32)
 #undef LONGCONV_RING_ELSEWHERE
 
 namespace {
-
-/// call.operator()<R>() for the R that holds `length` points.
-template <class Call>
-void with_outer(std::int64_t length, const Call& call) {
-  switch (plan::outer_for(length)) {
-    case 1:
-      return call.template operator()<1>();
-    case 2:
-      return call.template operator()<2>();
-    case 4:
-      return call.template operator()<4>();
-    case 8:
-      return call.template operator()<8>();
-    case 16:
-      return call.template operator()<16>();
-    default:
-      return call.template operator()<32>();
-  }
-}
-
-/// Parts of the batch for the filter's gradient: one, unless channels alone leave the device idle.
-/// It depends on the device and the shape only.
-int batch_splits(const LongConvArgs& args) {
-  const int subs = std::max(1, plan::outer_for(args.length) / 8);
-  const int groups = 8 / std::min(8, plan::outer_for(args.length));
-  const std::int64_t blocks = args.channels * subs;
-  const std::int64_t wanted = blocks >= multiprocessors() ? 1 : 2 * multiprocessors() / blocks;
-  const std::int64_t most = std::max<std::int64_t>(1, args.batch / (2 * groups));
-  return static_cast<int>(std::min({wanted, most, std::int64_t{32}}));
-}
 
 template <class T>
 auto applier(const LongConvArgs& args, Stream stream) {
@@ -71,12 +42,8 @@ void forward(const LongConvArgs& args, Stream stream) {
 template <class T>
 void backward(const LongConvGradArgs& args, Stream stream) {
   const LongConvArgs& in = args.inputs;
-  const bool wants_filter =
-      args.dk != nullptr || args.dk_reverse != nullptr || args.dskip != nullptr;
-  const bool wants_inputs =
-      args.du != nullptr || args.dgate_in != nullptr || args.dgate_out != nullptr;
-  if (wants_inputs && !wants_filter) backward_with<T>(args, applier<T>(in, stream));
-  if (!wants_filter || in.channels == 0) return;
+  if (!wants_filter_gradient(args)) return backward_with<T>(args, applier<T>(in, stream));
+  if (in.channels == 0) return;
   void* const spectrum = const_cast<void*>(in.spectrum);
   BackwardArgs<T> call{};
   call.dv = input_gradient_call<T>(args);
@@ -103,7 +70,7 @@ bool ring_runs_here() {
 }
 
 std::int64_t ring_workspace_bytes(const LongConvGradArgs& args) {
-  if (args.dk == nullptr && args.dk_reverse == nullptr && args.dskip == nullptr) return 0;
+  if (!wants_filter_gradient(args)) return 0;
   const LongConvArgs& in = args.inputs;
   const std::int64_t points = std::int64_t{plan::kRing} * plan::outer_for(in.length);
   return batch_splits(in) * in.channels * points * 8;
