@@ -4,6 +4,7 @@
 
 #include "core/kernels/cuda/elements.cuh"
 #include "core/kernels/long_conv.h"
+#include "core/plan/ring_plan.h"
 
 #include <cstdint>
 
@@ -31,7 +32,7 @@ struct ApplyArgs {
   int length = 0;
 
   /// Whether there is nothing to do after the filter: no skip, no factor, one output.
-  [[nodiscard]] bool is_plain() const {
+  [[nodiscard]] LONGCONV_HOST_DEVICE bool is_plain() const {
     return skip == nullptr && factor[0] == nullptr && out[1] == nullptr;
   }
   /// Whether every row can be read and written 16 bytes at a time.

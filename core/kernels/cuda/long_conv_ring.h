@@ -1,5 +1,6 @@
 // The long convolution through the ring transform (core/plan/ring_plan.h is the algebra), on tensor
-// cores for bf16 and fp16 tensors, in float32 for float32 ones. Rows of the table in core/kernels/long_conv.h.
+// cores for bf16 and fp16 tensors, in float32 for float32 ones. Rows of the table in
+// core/kernels/long_conv.h.
 #pragma once
 
 #include "core/kernels/long_conv.h"

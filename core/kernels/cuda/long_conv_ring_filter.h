@@ -9,8 +9,8 @@
 
 namespace longconv::kernels::cuda {
 
-/// Bytes of the spectra of all C H filters: M complex fp16 values and one float each, or for float32
-/// tensors M complex floats.
+/// Bytes of the spectra of all C H filters: M complex fp16 values and one float each, or for
+/// float32 tensors M complex floats.
 inline std::int64_t ring_spectrum_bytes(const LongConvArgs& args) {
   const std::int64_t points = std::int64_t{plan::kRing} * plan::outer_for(args.length);
   const std::int64_t filters = args.filters * args.channels;

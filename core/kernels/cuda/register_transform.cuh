@@ -71,8 +71,7 @@ __device__ __forceinline__ void butterfly(float2 a, float2 b, float2& sum, float
     constexpr double kCosine = cosine_of_turn(kNumerator, kDenominator);
     constexpr double kSine = (kConjugate ? -1.0 : 1.0) * sine_of_turn(kNumerator, kDenominator);
     // 8 kNumerator within kDenominator of 0 or of half a turn: |cos| >= |sin|.
-    constexpr bool kByCosine =
-        8 * kNumerator <= kDenominator || 8 * kNumerator >= 3 * kDenominator;
+    constexpr bool kByCosine = 8 * kNumerator <= kDenominator || 8 * kNumerator >= 3 * kDenominator;
     constexpr float kFactor = static_cast<float>(kByCosine ? kCosine : kSine);
     constexpr float kRatio = static_cast<float>(kByCosine ? kSine / kCosine : kCosine / kSine);
     const float2 c = kByCosine ? float2{fmaf(-kRatio, b.y, b.x), fmaf(kRatio, b.x, b.y)}

@@ -30,7 +30,7 @@ struct FloatShape {
   static constexpr int kWarps = kLocal < 8 ? 8 : kLocal;
   static constexpr int kGroups = kWarps / kLocal;  // rows side by side
   static constexpr int kThreads = 32 * kWarps;
-  static constexpr int kColumns = kThreadValues / R;  // a thread's columns, of R values
+  static constexpr int kColumns = kThreadValues / R;   // a thread's columns, of R values
   static constexpr int kRows = plan::kSide / kBlocks;  // rows n21 whose columns a block brings in
   // Shared memory in float2 from its start: tables and one set of tiles.
   static constexpr int kMiddle = 0;
@@ -49,13 +49,14 @@ struct FloatShape {
 template <class Shape>
 struct FloatThread {
   int lane = static_cast<int>(threadIdx.x) % 32;
-  int warp = static_cast<int>(threadIdx.x) / 32;
+  // From one lane, so that the compiler knows that a warp does not part.
+  int warp = __shfl_sync(0xFFFFFFFFU, static_cast<int>(threadIdx.x) / 32, 0);
   int group = warp / Shape::kLocal;
   int member = warp % Shape::kLocal;
   int rank = cluster_rank<Shape::kBlocks>();
-  int k1 = rank * Shape::kLocal + member;             // the warp's ring
-  int row = rank * Shape::kRows + member;             // n21 of the first column; n22 is the lane
-  int first = plan::kSide * row + lane;               // time of the first value
+  int k1 = rank * Shape::kLocal + member;  // the warp's ring
+  int row = rank * Shape::kRows + member;  // n21 of the first column; n22 is the lane
+  int first = plan::kSide * row + lane;    // time of the first value
 
   /// All that work on a row meet.
   __device__ void meet() const {
@@ -123,17 +124,14 @@ template <class Shape>
 struct FloatColumns {
   static constexpr int R = Shape::kOuter;
   float2* here;
-  std::uint32_t peers[Shape::kBlocks];
 
   /// `tiles`: the group's, of the thread's block.
   __device__ FloatColumns(float2* tiles, const FloatThread<Shape>& thread)
-      : here(tiles + thread.row * kTilePitch + thread.lane), peers{} {
-    if constexpr (Shape::kBlocks > 1) {
-#pragma unroll
-      for (int i = 0; i < Shape::kBlocks; ++i) {
-        peers[i] = peer_address<Shape::kBlocks>(shared_address(here), i);
-      }
-    }
+      : here(tiles + thread.row * kTilePitch + thread.lane) {}
+  /// Where they lie in block `rank` of the cluster; not kept.
+  __device__ std::uint32_t in_block(int rank) const {
+    return peer_address<Shape::kBlocks>(
+        static_cast<std::uint32_t>(renewed(static_cast<int>(shared_address(here)))), rank);
   }
   LONGCONV_HOST_DEVICE static constexpr int offset(int k1, int c) {
     return k1 % Shape::kLocal * kTile + Shape::kLocal * c * kTilePitch;
@@ -153,11 +151,15 @@ struct FloatColumns {
       });
       transform<false>(x);
 #pragma unroll
-      for (int k1 = 0; k1 < R; ++k1) {
-        if constexpr (Shape::kBlocks > 1) {
-          store_peer(peers[k1 / Shape::kLocal] + 8 * offset(k1, c), x[k1]);
-        } else {
-          here[offset(k1, c)] = x[k1];
+      for (int rank = 0; rank < Shape::kBlocks; ++rank) {
+        const std::uint32_t to = in_block(rank);
+#pragma unroll
+        for (int k1 = rank * Shape::kLocal; k1 < (rank + 1) * Shape::kLocal; ++k1) {
+          if constexpr (Shape::kBlocks > 1) {
+            store_peer(to + 8 * offset(k1, c), x[k1]);
+          } else {
+            here[offset(k1, c)] = x[k1];
+          }
         }
       }
     }
@@ -168,11 +170,15 @@ struct FloatColumns {
     for (int c = 0; c < Shape::kColumns; ++c) {
       float2 x[R];
 #pragma unroll
-      for (int k1 = 0; k1 < R; ++k1) {
-        if constexpr (Shape::kBlocks > 1) {
-          x[k1] = load_peer(peers[k1 / Shape::kLocal] + 8 * offset(k1, c));
-        } else {
-          x[k1] = here[offset(k1, c)];
+      for (int rank = 0; rank < Shape::kBlocks; ++rank) {
+        const std::uint32_t from = in_block(rank);
+#pragma unroll
+        for (int k1 = rank * Shape::kLocal; k1 < (rank + 1) * Shape::kLocal; ++k1) {
+          if constexpr (Shape::kBlocks > 1) {
+            x[k1] = load_peer(from + 8 * offset(k1, c));
+          } else {
+            x[k1] = here[offset(k1, c)];
+          }
         }
       }
       transform<true>(x);
@@ -230,6 +236,7 @@ struct FloatRing {
       const float2 w = twiddle(i);
       x[i] = {v[i] * w.x, v[i] * w.y};
     }
+    fence();
   }
   /// And back.
   __device__ __forceinline__ void give(const float2 (&x)[plan::kSide], float2* tile) const {
@@ -251,6 +258,7 @@ struct FloatRing {
   /// The two inner stages; `tile` is used for a transposition.
   __device__ __forceinline__ void forward(float2 (&x)[plan::kSide], float2* tile) const {
     transform<false>(x);
+    fence();
 #pragma unroll
     for (int i = 1; i < plan::kSide; ++i) x[i] = product(x[i], middle[plan::kSide * i]);
     transpose(x, tile, lane);
@@ -258,6 +266,7 @@ struct FloatRing {
   }
   __device__ __forceinline__ void inverse(float2 (&x)[plan::kSide], float2* tile) const {
     transform<true>(x);
+    fence();
 #pragma unroll
     for (int i = 1; i < plan::kSide; ++i) x[i] = turned<true>(x[i], middle[plan::kSide * i]);
     transpose(x, tile, lane);
@@ -265,14 +274,14 @@ struct FloatRing {
   }
 };
 
-/// x *= the filter's spectrum or, mirrored, its conjugate; `spectrum` is the lane's column.
-template <class Flip>
-__device__ __forceinline__ void multiply_spectrum(const float2* spectrum, Flip flip,
+/// x *= the filter's spectrum, or its conjugate with `flip` the sign bit; `spectrum` is the lane's
+/// column.
+__device__ __forceinline__ void multiply_spectrum(const float2* spectrum, int flip,
                                                   float2 (&x)[plan::kSide]) {
 #pragma unroll
   for (int i = 0; i < plan::kSide; ++i) {
     const float2 w = __ldg(spectrum + plan::kSide * i);
-    x[i] = product(x[i], make_float2(w.x, flip(w.y)));
+    x[i] = product(x[i], make_float2(w.x, __int_as_float(__float_as_int(w.y) ^ flip)));
   }
 }
 
@@ -285,17 +294,28 @@ __device__ __forceinline__ void write_values(const ApplyArgs<float>& call, std::
   const int left = renewed(call.length - first);
   const std::int64_t channel = h * call.length + first;
   const std::int64_t place = b * call.channels * call.length + channel;
+  if (call.is_plain()) {
+    float* const out = call.out[0] + place;
+#pragma unroll
+    for (int j = 0; j < kThreadValues; ++j) {
+      if (Shape::time(j) < left) out[Shape::time(j)] = z[j];
+    }
+    return;
+  }
   const float* const v_a =
       call.skip == nullptr ? nullptr : call.in.a + b * call.in.a_stride + channel;
   const float* const v_b =
       call.in.b == nullptr ? nullptr : call.in.b + b * call.in.b_stride + channel;
 #pragma unroll
   for (int begin = 0; begin < kThreadValues; begin += kAtOnce) {
-    const auto load = [&](const float* row, float (&x)[kAtOnce]) {
+    const auto load = [&](const float* row, float(&x)[kAtOnce]) {
+#pragma unroll
+      for (float& one : x) one = 1.0F;
+      if (row == nullptr) return;
 #pragma unroll
       for (int j = 0; j < kAtOnce; ++j) {
         const int time = Shape::time(begin + j);
-        x[j] = row != nullptr && time < left ? row[time] : 1.0F;
+        if (time < left) x[j] = row[time];
       }
     };
     float factor[2][kAtOnce];
