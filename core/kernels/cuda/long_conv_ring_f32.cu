@@ -27,9 +27,15 @@ struct FloatApplyArgs {
   bool mirrored;           // apply the filter's transpose: its conjugate in frequency
 };
 
+// Rings of a row in one block: 8, and two blocks share a multiprocessor, or 16, and rows of 16
+// rings need no cluster.
+constexpr int kMostRings = 8;
 template <int R>
-struct ApplyShape : FloatShape<R, row_blocks(R)> {
-  using Row = FloatShape<R, row_blocks(R)>;
+using ApplyRow = FloatShape<R, R <= kMostRings ? 1 : R / kMostRings>;
+
+template <int R>
+struct ApplyShape : ApplyRow<R> {
+  using Row = ApplyRow<R>;
   static constexpr int kResident = 16 / Row::kWarps;  // blocks of a multiprocessor
   static constexpr int kStage = 8 * (Row::kTiles + Row::kTilesSize);
   static constexpr int kBytes = kStage + Row::kStageBytes;
