@@ -38,6 +38,7 @@ constexpr LongConvVariant kVariants[] = {
     {"cuda_toeplitz_f16",  Device::cuda, Dtype::f16,  cuda::kToeplitzMaxLength, kToeplitzTaps, &cuda::toeplitz_forward_f16,  &cuda::toeplitz_backward_f16,  kOnlyCausal, kOnlyOneFilter},
     {"cuda_ring_bf16",     Device::cuda, Dtype::bf16, cuda::kRingMaxLength,     kAnyLength,    &cuda::ring_forward_bf16,     &cuda::ring_backward_bf16,     !kOnlyCausal, !kOnlyOneFilter, &cuda::ring_spectrum_bytes, &cuda::ring_filter_spectrum, &cuda::ring_workspace_bytes, kByTransform, &cuda::ring_runs_here},
     {"cuda_ring_f16",      Device::cuda, Dtype::f16,  cuda::kRingMaxLength,     kAnyLength,    &cuda::ring_forward_f16,      &cuda::ring_backward_f16,      !kOnlyCausal, !kOnlyOneFilter, &cuda::ring_spectrum_bytes, &cuda::ring_filter_spectrum, &cuda::ring_workspace_bytes, kByTransform, &cuda::ring_runs_here},
+    {"cuda_ring_f32",      Device::cuda, Dtype::f32,  cuda::kRingMaxLength,     kAnyLength,    &cuda::ring_forward_f32,      &cuda::ring_backward_f32,      !kOnlyCausal, !kOnlyOneFilter, &cuda::ring_spectrum_bytes, &cuda::ring_filter_spectrum, &cuda::ring_workspace_bytes_f32, kByTransform, &cuda::ring_runs_here},
 #endif
     // clang-format on
 };

@@ -84,8 +84,8 @@ struct LongConvVariant {
   void (*make_spectrum)(const LongConvArgs& args, void* spectrum, Stream stream) = nullptr;
   /// Scratch memory of `backward`, if it wants any.
   std::int64_t (*workspace_bytes)(const LongConvGradArgs& args) = nullptr;
-  /// Sums by transforms in fp16: their noise, about 2^-11 of a row's root mean square, reaches
-  /// every output of the row, earlier ones too.
+  /// Sums by transforms, in fp16 or for float32 tensors in float32: their noise, about 2^-11 or
+  /// 2^-21 of a row's root mean square, reaches every output of the row, earlier ones too.
   bool by_transform = false;
   /// Whether the current device can run it, if not every one of its kind can.
   bool (*runs_here)() = nullptr;

@@ -110,5 +110,13 @@ LONGCONV_HOST_DEVICE constexpr SpectrumPlace spectrum_place(int lane, int vector
   const int e = 8 * (vector & 1) + 2 * q + p;
   return {16 * (vector >> 2) + 8 * rh + g, 2 * e + ((vector >> 1) & 1)};
 }
+/// Where a ring of a filter's gradient keeps a value: vector by vector as above, [vector][rh][p]
+/// and the lane.
+LONGCONV_HOST_DEVICE constexpr int gradient_place(int k2, int k3) {
+  const int e = k3 >> 1;
+  const int vector = 4 * (k2 >> 4) + 2 * (k3 & 1) + (e >> 3);
+  const int lane = 4 * (k2 & 7) + ((e & 7) >> 1);
+  return ((2 * vector + ((k2 >> 3) & 1)) * 2 + (e & 1)) * 32 + lane;
+}
 
 }  // namespace longconv::plan

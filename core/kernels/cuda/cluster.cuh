@@ -21,6 +21,16 @@ __device__ inline int cluster_rank() {
   return static_cast<int>(rank);
 }
 
+/// A group's threads meet. `id` is 1.. (0 is __syncthreads).
+template <int kWarps>
+__device__ inline void group_barrier(int id) {
+  if constexpr (kWarps == 1) {
+    __syncwarp();
+  } else {
+    asm volatile("bar.sync %0, %1;" : : "r"(id), "n"(32 * kWarps) : "memory");
+  }
+}
+
 /// Every thread of the cluster meets: shared memory written before is visible after.
 template <int kBlocks>
 __device__ inline void cluster_sync() {
@@ -43,6 +53,26 @@ __device__ inline std::uint32_t peer_address(std::uint32_t address, int rank) {
   asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(peer) : "r"(address), "r"(rank));
 #endif
   return peer;
+}
+
+/// A value in a peer's shared memory; addresses are peer_address()es. cluster_sync() orders them.
+__device__ inline void store_peer(std::uint32_t to, float2 x) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("st.shared::cluster.v2.f32 [%0], {%1,%2};"
+               :
+               : "r"(to), "f"(x.x), "f"(x.y)
+               : "memory");
+#endif
+}
+__device__ inline float2 load_peer(std::uint32_t at) {
+  float2 x = {};
+#if __CUDA_ARCH__ >= 900
+  asm volatile("ld.shared::cluster.v2.f32 {%0,%1}, [%2];"
+               : "=f"(x.x), "=f"(x.y)
+               : "r"(at)
+               : "memory");
+#endif
+  return x;
 }
 
 /// An mbarrier that takes a number of arrivals, and the bytes announced to it, again and again.

@@ -16,6 +16,7 @@ inline bool by_vectors(const void* pointer, std::int64_t stride) {
 
 __device__ inline float to_float(__nv_bfloat16 x) { return __bfloat162float(x); }
 __device__ inline float to_float(__half x) { return __half2float(x); }
+__device__ inline float to_float(float x) { return x; }
 
 template <class T>
 __device__ T from_float(float x);
@@ -26,6 +27,11 @@ __device__ inline __nv_bfloat16 from_float<__nv_bfloat16>(float x) {
 template <>
 __device__ inline __half from_float<__half>(float x) {
   return __float2half_rn(x);
+}
+
+template <>
+__device__ inline float from_float<float>(float x) {
+  return x;
 }
 
 /// Two neighbours in one 32-bit word, the lower index in the lower half.

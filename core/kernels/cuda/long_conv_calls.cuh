@@ -4,6 +4,7 @@
 
 #include "core/kernels/cuda/elements.cuh"
 #include "core/kernels/long_conv.h"
+#include "core/plan/ring_plan.h"
 
 #include <cstdint>
 
@@ -40,7 +41,7 @@ struct ApplyArgs {
   }
 
   /// Whether there is nothing to do after the filter: no skip, no factor, one output.
-  [[nodiscard]] bool is_plain() const {
+  [[nodiscard]] LONGCONV_HOST_DEVICE bool is_plain() const {
     return skip == nullptr && factor[0] == nullptr && out[1] == nullptr;
   }
   /// Whether every row can be read and written 16 bytes at a time.
@@ -53,6 +54,14 @@ struct ApplyArgs {
            fits(out[0], 0) && fits(out[1], 0);
   }
 };
+
+/// Where channel h of a tensor begins, in the batch row at `batch`.
+template <class T>
+__device__ inline const T* row_of(const ApplyArgs<T>& call, const T* tensor, int h, bool by_filter,
+                                  std::int64_t batch) {
+  return tensor + batch +
+         static_cast<std::int64_t>(by_filter ? h : call.shared_channel(h)) * call.length;
+}
 
 template <class T>
 Signal<T> input_signal(const LongConvArgs& args) {  // v = g_in * u

@@ -3,9 +3,8 @@
 #include "core/kernels/cuda/long_conv_ring.h"
 #include "core/kernels/cuda/long_conv_ring_filter.h"
 #include "core/kernels/cuda/long_conv_ring_grad.cuh"
+#include "core/kernels/cuda/ring_launch.h"
 #include "core/kernels/cuda/shared_gradients.cuh"
-
-#include <algorithm>
 
 namespace longconv::kernels::cuda {
 
@@ -25,36 +24,6 @@ LONGCONV_RING_ELSEWHERE(32)
 
 namespace {
 
-/// call.operator()<R>() for the R that holds `length` points.
-template <class Call>
-void with_outer(std::int64_t length, const Call& call) {
-  switch (plan::outer_for(length)) {
-    case 1:
-      return call.template operator()<1>();
-    case 2:
-      return call.template operator()<2>();
-    case 4:
-      return call.template operator()<4>();
-    case 8:
-      return call.template operator()<8>();
-    case 16:
-      return call.template operator()<16>();
-    default:
-      return call.template operator()<32>();
-  }
-}
-
-/// Parts of the batch for the filter's gradient: one, unless channels alone leave the device idle.
-/// It depends on the device and the shape only.
-int batch_splits(const LongConvArgs& args) {
-  const int subs = std::max(1, plan::outer_for(args.length) / 8);
-  const int groups = 8 / std::min(8, plan::outer_for(args.length));
-  const std::int64_t blocks = args.filters * args.channels * subs;
-  const std::int64_t wanted = blocks >= multiprocessors() ? 1 : 2 * multiprocessors() / blocks;
-  const std::int64_t most = std::max<std::int64_t>(1, args.batch / (2 * groups));
-  return static_cast<int>(std::min({wanted, most, std::int64_t{32}}));
-}
-
 template <class T>
 auto applier(const LongConvArgs& args, Stream stream) {
   return [&args, stream](const ApplyArgs<T>& call, bool mirrored) {
@@ -71,23 +40,13 @@ void forward(const LongConvArgs& args, Stream stream) {
   forward_with<T>(args, applier<T>(args, stream));
 }
 
-/// Bytes of the filter's gradient in frequency, the first part of a backward call's workspace.
-std::int64_t gradient_bytes(const LongConvGradArgs& args) {
-  if (args.dk == nullptr && args.dk_reverse == nullptr && args.dskip == nullptr) return 0;
-  const LongConvArgs& in = args.inputs;
-  const std::int64_t points = std::int64_t{plan::kRing} * plan::outer_for(in.length);
-  return batch_splits(in) * in.filters * in.channels * points * 8;
-}
-
 template <class T>
 void backward(const LongConvGradArgs& args, Stream stream) {
   const LongConvArgs& in = args.inputs;
-  const bool wants_filter =
-      args.dk != nullptr || args.dk_reverse != nullptr || args.dskip != nullptr;
   if (in.channels == 0) return;
-  const SharedGradients<T> shared(args, gradient_bytes(args));
+  const SharedGradients<T> shared(args, filter_gradient_bytes(args));
   const LongConvGradArgs& made = shared.made();
-  if (!wants_filter) {
+  if (!wants_filter_gradient(args)) {
     backward_with<T>(made, applier<T>(in, stream));
   } else {
     void* const spectrum = const_cast<void*>(in.spectrum);
@@ -118,7 +77,7 @@ bool ring_runs_here() {
 }
 
 std::int64_t ring_workspace_bytes(const LongConvGradArgs& args) {
-  return gradient_bytes(args) + SharedGradients<__half>::bytes(args);  // bf16 is as large
+  return filter_gradient_bytes(args) + SharedGradients<__half>::bytes(args);  // bf16 is as large
 }
 
 void ring_forward_bf16(const LongConvArgs& args, Stream stream) {

@@ -14,6 +14,7 @@
 // fp16's range, whatever the row (|V| <= sqrt(M) rms, and the transform keeps the energy).
 #pragma once
 
+#include "core/kernels/cuda/ring_launch.h"
 #include "core/kernels/cuda/ring_row.cuh"
 
 #include <algorithm>

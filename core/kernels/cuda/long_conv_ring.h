@@ -1,5 +1,6 @@
-// The long convolution through the ring transform on tensor cores, for bf16 and fp16 tensors
-// (core/plan/ring_plan.h is the algebra). Rows of the table in core/kernels/long_conv.h.
+// The long convolution through the ring transform (core/plan/ring_plan.h is the algebra), on tensor
+// cores for bf16 and fp16 tensors, in float32 for float32 ones. Rows of the table in
+// core/kernels/long_conv.h.
 #pragma once
 
 #include "core/kernels/long_conv.h"
@@ -19,12 +20,15 @@ bool ring_runs_here();
 /// tensors' dtype.
 void ring_forward_bf16(const LongConvArgs& args, Stream stream);
 void ring_forward_f16(const LongConvArgs& args, Stream stream);
+void ring_forward_f32(const LongConvArgs& args, Stream stream);
 void ring_backward_bf16(const LongConvGradArgs& args, Stream stream);
 void ring_backward_f16(const LongConvGradArgs& args, Stream stream);
+void ring_backward_f32(const LongConvGradArgs& args, Stream stream);
 
 /// `args.workspace` of the backward call: the filter's gradient in frequency, float complex, M
 /// values a filter and part of the batch; with several filters a channel, the parts of du,
 /// dgate_in and dgate_out, those that are wanted.
-std::int64_t ring_workspace_bytes(const LongConvGradArgs& args);
+std::int64_t ring_workspace_bytes(const LongConvGradArgs& args);      // 16 bits
+std::int64_t ring_workspace_bytes_f32(const LongConvGradArgs& args);  // float32
 
 }  // namespace longconv::kernels::cuda

@@ -13,6 +13,7 @@
 #include "core/kernels/cuda/check.h"
 #include "core/kernels/cuda/elements.cuh"
 #include "core/kernels/cuda/long_conv_ring_filter.h"
+#include "core/kernels/cuda/register_transform.cuh"
 #include "core/kernels/cuda/ring_tile.cuh"
 
 #include <cuda_runtime.h>
@@ -23,57 +24,8 @@ namespace longconv::kernels::cuda {
 namespace {
 
 constexpr int kWarps = 8;
-constexpr int kTile = plan::kSide * (plan::kSide + 1);  // complex values, rows padded by one
 
-__device__ inline float2 product(float2 a, float2 b) {
-  return {a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x};
-}
-/// a * b or a * conj(b).
-template <bool kConjugate>
-__device__ inline float2 turned(float2 a, float2 b) {
-  return product(a, make_float2(b.x, kConjugate ? -b.y : b.y));
-}
-
-__host__ __device__ constexpr int bit_reversed(int i) {
-  return (i & 1) << 4 | (i & 2) << 2 | (i & 4) | (i & 8) >> 2 | (i & 16) >> 4;
-}
-
-// clang-format off
-/// e^{2 pi i j/32}.
-__device__ constexpr float kCosines[16] = {1.0F, 0.98078528F, 0.923879533F, 0.831469612F, 0.707106781F, 0.555570233F, 0.382683432F, 0.195090322F, 0.0F, -0.195090322F, -0.382683432F, -0.555570233F, -0.707106781F, -0.831469612F, -0.923879533F, -0.98078528F};
-__device__ constexpr float kSines[16] = {0.0F, 0.195090322F, 0.382683432F, 0.555570233F, 0.707106781F, 0.831469612F, 0.923879533F, 0.98078528F, 1.0F, 0.98078528F, 0.923879533F, 0.831469612F, 0.707106781F, 0.555570233F, 0.382683432F, 0.195090322F};
-// clang-format on
-
-/// x[bit_reversed(k)] = sum_j x[j] e^{+-2 pi i jk/32}.
-template <bool kConjugate>
-__device__ inline void transform_32(float2 (&x)[32]) {
-#pragma unroll
-  for (int half = 16; half >= 1; half /= 2) {
-#pragma unroll
-    for (int j = 0; j < half; ++j) {
-      const float2 w = {kCosines[j * (16 / half)], kSines[j * (16 / half)]};
-#pragma unroll
-      for (int start = 0; start < 32; start += 2 * half) {
-        const float2 a = x[start + j];
-        const float2 b = x[start + j + half];
-        x[start + j] = {a.x + b.x, a.y + b.y};
-        x[start + j + half] = turned<kConjugate>(make_float2(a.x - b.x, a.y - b.y), w);
-      }
-    }
-  }
-}
-
-/// 32x32 in registers from [column = lane][bit_reversed(row)] to [row = lane][column].
-__device__ inline void transpose(float2 (&x)[32], float2* tile, int lane) {
-  __syncwarp();
-#pragma unroll
-  for (int i = 0; i < 32; ++i) tile[bit_reversed(i) * (plan::kSide + 1) + lane] = x[i];
-  __syncwarp();
-#pragma unroll
-  for (int i = 0; i < 32; ++i) x[i] = tile[lane * (plan::kSide + 1) + i];
-}
-
-/// x[bit_reversed(i)] *= e^{+-2 pi i lane i / 1024}, the middle twiddle: powers 0..7 of the lane's
+/// x[i] *= e^{+-2 pi i lane i / 1024}, the middle twiddle: powers 0..7 of the lane's
 /// root times powers 8, 16, 24.
 template <bool kConjugate>
 __device__ inline void twist_middle(float2 (&x)[32], int lane) {
@@ -87,7 +39,7 @@ __device__ inline void twist_middle(float2 (&x)[32], int lane) {
 #pragma unroll
   for (int i = 0; i < 32; ++i) {
     if (i > 0 && i % 8 == 0) high = product(high, step);
-    x[bit_reversed(i)] = turned<kConjugate>(x[bit_reversed(i)], product(high, low[i % 8]));
+    x[i] = turned<kConjugate>(x[i], product(high, low[i % 8]));
   }
 }
 
@@ -135,8 +87,8 @@ struct Taps {
 struct SpectrumArgs {
   const float* k;
   const float* k_reverse;
-  uint4* spectrum;
-  float* unscale;
+  void* spectrum;
+  float* unscale;  // halves only
   std::int64_t taps_stride;
   std::int64_t reverse_stride;
   std::int64_t rows;  // C H
@@ -148,15 +100,14 @@ struct SpectrumArgs {
 };
 
 /// x[i] *= the twiddle of point 32 i + lane of ring k1, or its conjugate: a lane's root times one
-/// of 32 steps, which the lanes make for each other. `at(i)` is the i of x[i].
-template <bool kConjugate, class At>
-__device__ inline void twist_ring(float2 (&x)[32], int r, int k1, int lane, const At& at) {
+/// of 32 steps, which the lanes make for each other.
+template <bool kConjugate>
+__device__ inline void twist_ring(float2 (&x)[32], int r, int k1, int lane) {
   const float2 base = root(plan::ring_twiddle(r, k1, lane));
   const float2 step = root(plan::ring_twiddle(r, k1, plan::kSide * lane));
 #pragma unroll
   for (int i = 0; i < 32; ++i) {
-    const float2 w = {__shfl_sync(0xFFFFFFFFU, step.x, at(i)),
-                      __shfl_sync(0xFFFFFFFFU, step.y, at(i))};
+    const float2 w = {__shfl_sync(0xFFFFFFFFU, step.x, i), __shfl_sync(0xFFFFFFFFU, step.y, i)};
     x[i] = turned<kConjugate>(turned<kConjugate>(x[i], base), w);
   }
 }
@@ -170,6 +121,7 @@ __device__ inline float spectrum_scale(float magnitude) {
 /// A warp makes a ring. Up to kAlone rings it takes its channel's taps for itself; above, a block's
 /// eight rings share the reading of them.
 constexpr int kAlone = 4;
+template <bool kFloat>
 __global__ void __launch_bounds__(32 * kWarps, 2) spectrum_kernel(const SpectrumArgs args) {
   extern __shared__ float2 shared[];
   float2* const outer = shared;
@@ -240,7 +192,7 @@ __global__ void __launch_bounds__(32 * kWarps, 2) spectrum_kernel(const Spectrum
       }
 #pragma unroll
       for (int i = 0; i < kWarps; ++i) {
-        tiles[i * kTile + n2 / plan::kSide * (plan::kSide + 1) + n2 % plan::kSide] = sum[i];
+        tiles[i * kTile + n2 / plan::kSide * kTilePitch + n2 % plan::kSide] = sum[i];
       }
     }
     magnitude = warp_sum(magnitude);
@@ -249,33 +201,42 @@ __global__ void __launch_bounds__(32 * kWarps, 2) spectrum_kernel(const Spectrum
     magnitude = 0.0F;
     for (const float part : sums) magnitude += part;
 #pragma unroll
-    for (int i = 0; i < 32; ++i) x[i] = tile[i * (plan::kSide + 1) + lane];
+    for (int i = 0; i < 32; ++i) x[i] = tile[i * kTilePitch + lane];
   }
   if (!inside) return;
-  const float scale = spectrum_scale(magnitude);
-  if (lane == 0 && k1 == 0) args.unscale[h] = 1.0F / scale;
-  twist_ring<false>(x, r, k1, lane, [](int i) { return i; });
-  transform_32<false>(x);
+  twist_ring<false>(x, r, k1, lane);
+  transform<false>(x);
   twist_middle<false>(x, lane);
   transpose(x, tile, lane);
-  transform_32<false>(x);
-  // The lane is k2 now, x[bit_reversed(k3)].
-  const int beta = lane >> 4;
-  const int rh = (lane >> 3) & 1;
-  const int g = lane & 7;
-  uint2* const out = reinterpret_cast<uint2*>(args.spectrum + (h * r + k1) * 256);
+  transform<false>(x);
+  // The lane is k2 now, x[k3].
+  if constexpr (kFloat) {
+    float2* const out = static_cast<float2*>(args.spectrum) + (h * r + k1) * plan::kRing + lane;
+    const float scale = 1.0F / static_cast<float>(filter.points);
 #pragma unroll
-  for (int eps = 0; eps < 2; ++eps) {
+    for (int k3 = 0; k3 < plan::kSide; ++k3) {
+      out[plan::kSide * k3] = make_float2(x[k3].x * scale, x[k3].y * scale);
+    }
+  } else {
+    const float scale = spectrum_scale(magnitude);
+    if (lane == 0 && k1 == 0) args.unscale[h] = 1.0F / scale;
+    const int beta = lane >> 4;
+    const int rh = (lane >> 3) & 1;
+    const int g = lane & 7;
+    uint2* const out = static_cast<uint2*>(args.spectrum) + (h * r + k1) * 512;
 #pragma unroll
-    for (int nt = 0; nt < 2; ++nt) {
+    for (int eps = 0; eps < 2; ++eps) {
 #pragma unroll
-      for (int q = 0; q < 4; ++q) {
-        const int k3 = 2 * (8 * nt + 2 * q) + eps;
-        const float2 low = x[bit_reversed(k3)];
-        const float2 high = x[bit_reversed(k3 + 2)];
-        const int vector = 4 * beta + 2 * eps + nt;
-        out[((vector * 32) + 4 * g + q) * 2 + rh] = make_uint2(
-            two_halves(low.x * scale, high.x * scale), two_halves(low.y * scale, high.y * scale));
+      for (int nt = 0; nt < 2; ++nt) {
+#pragma unroll
+        for (int q = 0; q < 4; ++q) {
+          const int k3 = 2 * (8 * nt + 2 * q) + eps;
+          const float2 low = x[k3];
+          const float2 high = x[k3 + 2];
+          const int vector = 4 * beta + 2 * eps + nt;
+          out[((vector * 32) + 4 * g + q) * 2 + rh] = make_uint2(
+              two_halves(low.x * scale, high.x * scale), two_halves(low.y * scale, high.y * scale));
+        }
       }
     }
   }
@@ -317,26 +278,23 @@ __global__ void __launch_bounds__(32 * kWarps, 2) gradient_kernel(const Gradient
     float2* const ring = all_rings + i * plan::kRing;
     const int k1 = i % r;
     float2 x[32] = {};
-    const int mine = ((lane >> 4) * 16 + ((lane >> 3) & 1) * 2) * 32 + 4 * (lane & 7);
     for (int split = 0; split < args.splits; ++split) {
-      const float2* const part = ring + split * stride + mine;
+      const float2* const part = ring + split * stride;
 #pragma unroll
       for (int k3 = 0; k3 < 32; ++k3) {
-        const int e = k3 >> 1;
-        const int vector = 2 * (k3 & 1) + (e >> 3);
-        const float2 y = part[(4 * vector + (e & 1)) * 32 + ((e & 7) >> 1)];
+        const float2 y = part[plan::gradient_place(lane, k3)];
         x[k3].x += y.x;
         x[k3].y += y.y;
       }
     }
-    transform_32<true>(x);  // over k3: x[bit_reversed(n22)]
+    transform<true>(x);  // over k3: x[n22]
     twist_middle<true>(x, lane);
     transpose(x, tile, lane);  // lane is n22
-    transform_32<true>(x);
+    transform<true>(x);
     __syncwarp();
-    twist_ring<true>(x, r, k1, lane, [](int j) { return bit_reversed(j); });
+    twist_ring<true>(x, r, k1, lane);
 #pragma unroll
-    for (int j = 0; j < 32; ++j) ring[plan::kSide * bit_reversed(j) + lane] = x[j];
+    for (int j = 0; j < 32; ++j) ring[plan::kSide * j + lane] = x[j];
   }
   __syncthreads();
 
@@ -353,10 +311,10 @@ __global__ void __launch_bounds__(32 * kWarps, 2) gradient_kernel(const Gradient
           float2 x[plan::kSide];
 #pragma unroll
           for (int k1 = 0; k1 < plan::kSide; ++k1) x[k1] = rings[k1 * plan::kRing + n2];
-          transform_32<true>(x);
+          transform<true>(x);
 #pragma unroll
           for (int n1 = 0; n1 < plan::kSide; ++n1) {
-            use(n1 * plan::kRing + n2, turned<true>(x[bit_reversed(n1)], outer[n1]));
+            use(n1 * plan::kRing + n2, turned<true>(x[n1], outer[n1]));
           }
           continue;
         }
@@ -427,8 +385,9 @@ void ring_filter_spectrum(const LongConvArgs& args, void* spectrum, Stream strea
   call.k = static_cast<const float*>(args.k);
   call.k_reverse = two_sided(args.mode) ? static_cast<const float*>(args.k_reverse) : nullptr;
   call.outer = plan::outer_for(args.length);
-  call.spectrum = static_cast<uint4*>(spectrum);
-  call.unscale = ring_unscale(args, spectrum);
+  call.spectrum = spectrum;
+  const bool wide = args.dtype == Dtype::f32;
+  if (!wide) call.unscale = ring_unscale(args, spectrum);
   call.taps_stride = args.taps;
   call.reverse_stride = args.reverse_taps;
   call.length = static_cast<int>(args.length);
@@ -439,10 +398,11 @@ void ring_filter_spectrum(const LongConvArgs& args, void* spectrum, Stream strea
   // Small blocks spread few rings over the device.
   const int warps = call.outer <= kAlone ? 2 : kWarps;
   const int bytes = shared_bytes(call.outer, warps);
+  const auto kernel = wide ? spectrum_kernel<true> : spectrum_kernel<false>;
   LONGCONV_CUDA_CHECK(
-      cudaFuncSetAttribute(spectrum_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
   const std::int64_t blocks = (rows * call.outer + warps - 1) / warps;
-  spectrum_kernel<<<static_cast<unsigned>(blocks), 32 * warps, bytes, stream>>>(call);
+  kernel<<<static_cast<unsigned>(blocks), 32 * warps, bytes, stream>>>(call);
   LONGCONV_CUDA_CHECK(cudaGetLastError());
 }
 

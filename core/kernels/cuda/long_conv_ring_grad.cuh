@@ -26,6 +26,7 @@
 #pragma once
 
 #include "core/kernels/cuda/long_conv_ring_filter.h"
+#include "core/kernels/cuda/ring_launch.h"
 #include "core/kernels/cuda/ring_row.cuh"
 
 #include <algorithm>

@@ -1,8 +1,7 @@
-// A row among the ring kernels' warps: its scale, the barrier of the group that owns it, twiddles,
-// and rings between shared memory and registers.
+// A row among the ring kernels' warps: its scale, twiddles, and rings between shared memory and
+// registers.
 #pragma once
 
-#include "core/kernels/cuda/check.h"
 #include "core/kernels/cuda/cluster.cuh"
 #include "core/kernels/cuda/ring_outer.cuh"
 
@@ -27,16 +26,6 @@ __device__ inline RowScale row_scale(float squares, int points, float pre) {
 __device__ inline float pre_scale(float squares) {
   if (squares >= 1e-30F && squares <= 1e35F) return 1.0F;
   return squares < 1e-30F ? 0x1p80F : 0x1p-80F;
-}
-
-/// A group's threads meet. `id` is 1.. (0 is __syncthreads).
-template <int kWarps>
-__device__ inline void group_barrier(int id) {
-  if constexpr (kWarps == 1) {
-    __syncwarp();
-  } else {
-    asm volatile("bar.sync %0, %1;" : : "r"(id), "n"(32 * kWarps) : "memory");
-  }
 }
 
 /// x *= the twiddles of a ring, or their conjugates, made of two factors: of n21 and of n22. `mine`
@@ -237,18 +226,6 @@ __device__ inline void multiply_spectrum(const uint4* spectrum, Word flip, RingS
     twist<false>(re[0], im[0], w.x, w.y ^ flip);
     twist<false>(re[1], im[1], w.z, w.w ^ flip);
   }
-}
-
-/// Shared memory that a block may have on Hopper, less what the kernels declare statically.
-inline constexpr int kMostSharedBytes = 227 * 1024 - 1024;
-
-/// Multiprocessors of the current device.
-inline int multiprocessors() {
-  int device = 0;
-  int count = 0;
-  LONGCONV_CUDA_CHECK(cudaGetDevice(&device));
-  LONGCONV_CUDA_CHECK(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device));
-  return count;
 }
 
 }  // namespace longconv::kernels::cuda

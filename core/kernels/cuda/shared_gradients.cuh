@@ -3,7 +3,7 @@
 
 #include "core/kernels/cuda/check.h"
 #include "core/kernels/cuda/elements.cuh"
-#include "core/kernels/cuda/ring_row.cuh"
+#include "core/kernels/cuda/ring_launch.h"
 #include "core/kernels/long_conv.h"
 
 #include <algorithm>

@@ -108,6 +108,9 @@ Both run_both(LongConvInputs in, ConvMode mode, double gradient_scale = 1.0) {
 /// whose noise stays, is thrown away.
 double promised(const Problem& p) {
   const bool two_sided = p.mode != ConvMode::causal;
+  if (p.dtype == Dtype::f32) {
+    return 2e-6;
+  }
   if (p.dtype == Dtype::f16) {
     return two_sided ? 1.25e-3 : 1.1e-3;
   }
@@ -130,7 +133,7 @@ TEST_P(FusedLongConv, KeepsItsPromisedError) {
 
 std::vector<Problem> every_regime() {
   std::vector<Problem> all;
-  for (const Dtype dtype : {Dtype::bf16, Dtype::f16}) {
+  for (const Dtype dtype : {Dtype::bf16, Dtype::f16, Dtype::f32}) {
     for (const std::int64_t length :
          {64, 256, 500, 513, 1024, 1999, 2048, 4096, 5000, 8192, 16384, 20001, 32767, 32768}) {
       for (const bool gated : {false, true}) {
@@ -176,10 +179,15 @@ class FusedLongConvRows : public OnDevice<::testing::TestWithParam<std::int64_t>
 };
 
 TEST_P(FusedLongConvRows, KeepTheirAccuracyAtAnyScale) {
-  for (const double scale : {1e4, 1e-6, 1e-20}) {
-    const Both both = run_both(make_inputs(problem(), scale), ConvMode::causal, 1e-6);
-    for (std::size_t i = 0; i < both.got.size(); ++i) {
-      EXPECT_LE(relative_l2(both.got[i], both.want[i]), promised(problem())) << scale << " " << i;
+  Problem p = problem();
+  for (const Dtype dtype : {Dtype::bf16, Dtype::f32}) {
+    p.dtype = dtype;
+    for (const double scale : {1e4, 1e-6, 1e-20}) {
+      const Both both = run_both(make_inputs(p, scale), ConvMode::causal, 1e-6);
+      for (std::size_t i = 0; i < both.got.size(); ++i) {
+        EXPECT_LE(relative_l2(both.got[i], both.want[i]), promised(p))
+            << describe(p) << " " << scale << " " << i;
+      }
     }
   }
 }
@@ -214,18 +222,21 @@ TEST_P(FusedLongConvRows, AddTheSkipWithoutLosingASmallFilter) {
 TEST_P(FusedLongConvRows, GiveARowTheSameBitsInAnyCompany) {
   Problem p = problem();
   p.batch = 37;
-  LongConvInputs all = make_inputs(p);
-  all.u.requires_grad_(true);
-  const at::Tensor y = long_conv(all, ConvMode::causal);
-  const at::Tensor du = torch::autograd::grad({y}, {all.u}, {y.detach()})[0];
-  for (const std::int64_t row : {0, 20, 36}) {
-    LongConvInputs one = all;
-    one.u = all.u.detach().narrow(0, row, 1).clone().requires_grad_(true);
-    const at::Tensor alone = long_conv(one, ConvMode::causal);
-    EXPECT_TRUE(alone.equal(y.narrow(0, row, 1))) << row;
-    EXPECT_TRUE(
-        torch::autograd::grad({alone}, {one.u}, {alone.detach()})[0].equal(du.narrow(0, row, 1)))
-        << row;
+  for (const Dtype dtype : {Dtype::bf16, Dtype::f32}) {
+    p.dtype = dtype;
+    LongConvInputs all = make_inputs(p);
+    all.u.requires_grad_(true);
+    const at::Tensor y = long_conv(all, ConvMode::causal);
+    const at::Tensor du = torch::autograd::grad({y}, {all.u}, {y.detach()})[0];
+    for (const std::int64_t row : {0, 20, 36}) {
+      LongConvInputs one = all;
+      one.u = all.u.detach().narrow(0, row, 1).clone().requires_grad_(true);
+      const at::Tensor alone = long_conv(one, ConvMode::causal);
+      EXPECT_TRUE(alone.equal(y.narrow(0, row, 1))) << describe(p) << " " << row;
+      EXPECT_TRUE(
+          torch::autograd::grad({alone}, {one.u}, {alone.detach()})[0].equal(du.narrow(0, row, 1)))
+          << describe(p) << " " << row;
+    }
   }
 }
 

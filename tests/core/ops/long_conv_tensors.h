@@ -80,7 +80,10 @@ inline Sums sums_of(const ops::LongConvRow& row) {
   if (row.variant == nullptr) {
     return Sums::by_wide_transform;
   }
-  return row.variant->by_transform ? Sums::by_half_transform : Sums::direct;
+  if (!row.variant->by_transform) {
+    return Sums::direct;
+  }
+  return row.variant->dtype == Dtype::f32 ? Sums::by_wide_transform : Sums::by_half_transform;
 }
 
 }  // namespace longconv::testing

@@ -315,6 +315,7 @@ TEST_F(LongConvChoice, IsTheKernelsTableThenTheFallback) {
   const bool narrow = testing::test_device() == Device::cuda;
   s.length = s.taps = 4096;
   EXPECT_EQ(chosen(Dtype::bf16), narrow ? "cuda_ring_bf16" : "torch_fft");
+  EXPECT_EQ(chosen(Dtype::f32), narrow ? "cuda_ring_f32" : "torch_fft");
   EXPECT_EQ(chosen(Dtype::f64), "torch_fft");
   s.taps = 100;
   EXPECT_EQ(chosen(Dtype::f16), narrow ? "cuda_ring_f16" : "torch_fft");

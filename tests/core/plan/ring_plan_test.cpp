@@ -214,6 +214,7 @@ TEST(RingPlaces, HoldEveryFrequencyOnce) {
         for (int p = 0; p < 2; ++p) {
           const SpectrumPlace place = spectrum_place(lane, vector, rh, p);
           seen.insert(place.k2 * kSide + place.k3);
+          EXPECT_EQ(gradient_place(place.k2, place.k3), (4 * vector + 2 * rh + p) * 32 + lane);
         }
       }
     }
