@@ -7,13 +7,18 @@
 #include "bench/core/short_conv_bench.h"
 #include "core/base/check.h"
 #include "core/base/log.h"
+#include "core/files/atomic_file.h"
 #include "core/runtime/device.h"
+#include "train/report/svg.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <array>
+#include <cmath>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace longconv::apps {
 namespace {
@@ -67,6 +72,36 @@ ordered_json to_json(const bench::ConvTiming& t, bool beside_peers) {
   return row;
 }
 
+/// Time over the floor of this device against length: ours, torch_fft, and where they are known the
+/// best of the others.
+std::string floor_plot(const std::vector<bench::ConvTiming>& timings, bool beside_peers) {
+  std::vector<train::Series> all(beside_peers ? 6 : 4);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    constexpr std::array<const char*, 3> kWho = {"longconv", "torch_fft",
+                                                 "best of the others (H200)"};
+    all[i].name = fmt::format("{}, {}", kWho.at(i / 2), i % 2 == 0 ? "forward" : "backward");
+    all[i].colour = static_cast<int>(i / 2);
+    all[i].dashed = i % 2 == 1;
+  }
+  for (const bench::ConvTiming& t : timings) {
+    if (t.out_of_memory) continue;
+    const double x = std::log2(static_cast<double>(t.length));
+    const auto add = [&](std::size_t first, double forward_ms, double backward_ms) {
+      all[first].points.emplace_back(x, forward_ms / t.forward_floor_ms);
+      all[first + 1].points.emplace_back(x, backward_ms / t.backward_floor_ms);
+    };
+    add(t.chosen ? 0 : 2, t.forward_ms, t.backward_ms);
+    const bench::PeerTime* peer = beside_peers && t.chosen ? bench::best_peer(t.length) : nullptr;
+    if (peer != nullptr) add(4, peer->forward_ms, peer->backward_ms);
+  }
+  train::ChartOptions options;
+  options.title = "Long convolution: time over moving its bytes once";
+  options.x_label = "log2 of the length";
+  options.y_label = "time / floor";
+  options.log_y = true;
+  return train::line_chart(all, options);
+}
+
 ExitCode bench_conv(const BenchOptions& options) {
   const bool paper = options.preset == "paper";
   bench::ConvBenchOptions how;
@@ -94,6 +129,7 @@ ExitCode bench_conv(const BenchOptions& options) {
   result["timings"] = ordered_json::array();
   for (const bench::ConvTiming& timing : timings)
     result["timings"].push_back(to_json(timing, paper));
+  if (!options.plot.empty()) files::write_atomic(options.plot, floor_plot(timings, paper));
   print_result(result.dump(2), options.json);
   return ExitCode::ok;
 }

@@ -238,6 +238,8 @@ void add_bench(CLI::App& program, Action& action) {
       conv->add_option("--mode", options->mode, "Which way the filter reaches")
           ->type_name("MODE")
           ->check(CLI::IsMember({"causal", "bidirectional", "conjugate", "circular"}));
+  conv->add_option("--plot", options->plot, "Also draw time over floor against length, as SVG")
+      ->type_name("FILE");
   conv->add_option("--preset", options->preset,
                    "paper: 256 to 32,768 steps, 64 x 768, bf16, beside the best of the others")
       ->type_name("NAME")

@@ -89,6 +89,7 @@ struct BenchOptions {
   bool gated = false;           ///< conv: with both gates, as Hyena uses it
   std::int64_t filters = 1;     ///< conv: filters a channel
   std::string mode = "causal";  ///< conv: causal, bidirectional, conjugate, circular
+  std::string plot;             ///< conv: SVG file of time over floor, or empty
   std::string preset;           ///< conv: "" or "paper", which sets all of the above but the device
   bool json = false;
 };

@@ -68,7 +68,7 @@ run_training() {
 }
 
 run_conv() {
-  ours longconv bench conv --preset paper --json | tee "$results/conv_paper.json"
+  ours longconv bench conv --preset paper --plot "$results/conv_paper.svg" --json | tee "$results/conv_paper.json"
   ours longconv bench conv --gated --lengths 1024,4096,16384 --json >"$results/conv_gated.json"
   local batch
   for batch in 1 4; do

@@ -24,13 +24,20 @@ LONGCONV_RING_ELSEWHERE(32)
 
 namespace {
 
+/// The spectra of filter c's channels.
+const uint4* spectrum_of(const LongConvArgs& args, std::int64_t c) {
+  const std::int64_t points = std::int64_t{plan::kRing} * plan::outer_for(args.length);
+  return static_cast<const uint4*>(args.spectrum) + c * args.channels * points / 4;
+}
+const float* unscale_of(const LongConvArgs& args, std::int64_t c) {
+  return ring_unscale(args, const_cast<void*>(args.spectrum)) + c * args.channels;
+}
+
 template <class T>
 auto applier(const LongConvArgs& args, Stream stream) {
-  return [&args, stream](const ApplyArgs<T>& call, bool mirrored) {
+  return [&args, stream](const ApplyArgs<T>& call, std::int64_t c, bool mirrored) {
     if (call.batch == 0 || call.channels == 0) return;
-    void* const spectrum = const_cast<void*>(args.spectrum);
-    const RingArgs<T> ring{call, static_cast<const uint4*>(spectrum), ring_unscale(args, spectrum),
-                           mirrored};
+    const RingArgs<T> ring{call, spectrum_of(args, c), unscale_of(args, c), mirrored};
     with_outer(args.length, [&]<int R>() { apply_ring<T, R>(ring, stream); });
   };
 }
@@ -49,16 +56,17 @@ void backward(const LongConvGradArgs& args, Stream stream) {
   if (!wants_filter_gradient(args)) {
     backward_with<T>(made, applier<T>(in, stream));
   } else {
-    void* const spectrum = const_cast<void*>(in.spectrum);
-    BackwardArgs<T> call{};
-    call.dv = input_gradient_call<T>(made);
-    call.dgate = output_gate_gradient_call<T>(made);
-    call.spectrum = static_cast<const uint4*>(spectrum);
-    call.unscale = ring_unscale(in, spectrum);
-    call.out.splits = batch_splits(in);
-    call.out.spectrum = static_cast<float2*>(args.workspace);
-    with_outer(in.length, [&]<int R>() { backward_ring<T, R>(call, stream); });
-    ring_filter_gradient(args, call.out, stream);
+    const RingGradient gradient = ring_gradient(args);
+    for (std::int64_t c = 0; c < in.filters; ++c) {
+      BackwardArgs<T> call{};
+      call.dv = input_gradient_call<T>(made, c);
+      call.dgate = output_gate_gradient_call<T>(made, c);
+      call.spectrum = spectrum_of(in, c);
+      call.unscale = unscale_of(in, c);
+      call.out = gradient.of_filter(in, c);
+      with_outer(in.length, [&]<int R>() { backward_ring<T, R>(call, stream); });
+    }
+    ring_filter_gradient(args, gradient, stream);
   }
   shared.sum(stream);
 }

@@ -106,11 +106,9 @@ __global__ void __launch_bounds__(RingGroups<R>::kThreads, 1) ring_kernel(const 
   const auto out_row = MatrixRow<R, 1>::inverse(rings_address, member, lane);
   const T* gate = nullptr;
   const auto start = [&](int h, int b) {
-    const auto length = static_cast<std::int64_t>(call.length);
-    const int shared = call.shared_channel(h);
-    gate = kGated ? call.in.b + b * call.in.b_stride + shared * length : nullptr;
-    const T* const row = call.in.a + b * call.in.a_stride;
-    stage.start(0, row + (call.in.a_by_filter ? h : shared) * length, gate, call.length);
+    const std::int64_t channel = static_cast<std::int64_t>(h) * call.length;
+    gate = kGated ? call.in.b + b * call.in.b_stride + channel : nullptr;
+    stage.start(0, call.in.a + b * call.in.a_stride + channel, gate, call.length);
   };
   const auto spectrum_of = [&](int h, int k1) {
     return args.spectrum + (static_cast<std::int64_t>(h) * R + k1) * 256 + lane;
@@ -195,8 +193,7 @@ __global__ void __launch_bounds__(RingGroups<R>::kThreads, 1) ring_kernel(const 
     }
     group_barrier<kWarps>(group + 1);
 
-    const RowOutputs<T> out(call, h, call.shared_channel(h), b, skip,
-                            scale.unscale * filter_unscale);
+    const RowOutputs<T> out(call, h, b, skip, scale.unscale * filter_unscale);
 #pragma unroll
     for (int i = 0; i < kTasks; ++i) {
       write_vectors<kAccess, kPlain, 1, Shape::kVectors>(

@@ -30,7 +30,7 @@ struct FloatApplyArgs {
 
 // Rings of a row in one block: 8, and two blocks share a multiprocessor, or 16, and rows of 16
 // rings need no cluster.
-constexpr int kMostRings = 8;
+constexpr int kMostRings = 16;
 template <int R>
 using ApplyRow = FloatShape<R, R <= kMostRings ? 1 : R / kMostRings>;
 
@@ -60,8 +60,8 @@ __global__ void __launch_bounds__(ApplyShape<R>::kThreads, ApplyShape<R>::kResid
   const ApplyArgs<float>& call = args.call;
   const int left = call.length - thread.first;
   const auto start = [&](int h, std::int64_t b) {
-    stage.start(
-        row_of(call, call.in.a, h, call.in.a_by_filter, b * call.in.a_stride) + thread.first, left);
+    stage.start(call.in.a + b * call.in.a_stride + (std::int64_t{h} * call.length + thread.first),
+                left);
   };
 
   // Each group takes a run of rows, channel by channel.
@@ -79,7 +79,7 @@ __global__ void __launch_bounds__(ApplyShape<R>::kThreads, ApplyShape<R>::kResid
     const float* const gate =
         call.in.b == nullptr
             ? nullptr
-            : row_of(call, call.in.b, h, false, b * call.in.b_stride) + thread.first;
+            : call.in.b + b * call.in.b_stride + (std::int64_t{h} * call.length + thread.first);
     float2 x[kSide];
     float v[kThreadValues];
     wait_for_copies();
@@ -131,10 +131,16 @@ void apply(const FloatApplyArgs& args, cudaStream_t stream) {
   LONGCONV_CUDA_CHECK(cudaLaunchKernelEx(&launch.config, apply_kernel<R>, args));
 }
 
+/// The spectra of filter c's channels.
+const float2* spectrum_of(const LongConvArgs& args, std::int64_t c) {
+  const std::int64_t points = std::int64_t{plan::kRing} * plan::outer_for(args.length);
+  return static_cast<const float2*>(args.spectrum) + c * args.channels * points;
+}
+
 auto applier(const LongConvArgs& args, Stream stream) {
-  return [&args, stream](const ApplyArgs<float>& call, bool mirrored) {
+  return [&args, stream](const ApplyArgs<float>& call, std::int64_t c, bool mirrored) {
     if (call.batch == 0 || call.channels == 0) return;
-    const FloatApplyArgs all{call, static_cast<const float2*>(args.spectrum), mirrored};
+    const FloatApplyArgs all{call, spectrum_of(args, c), mirrored};
     with_outer(args.length, [&]<int R>() { apply<R>(all, stream); });
   };
 }
@@ -157,14 +163,16 @@ void ring_backward_f32(const LongConvGradArgs& args, Stream stream) {
   if (!wants_filter_gradient(args)) {
     backward_with<float>(made, applier(in, stream));
   } else {
-    FloatBackwardArgs call{};
-    call.dv = input_gradient_call<float>(made);
-    call.dgate = output_gate_gradient_call<float>(made);
-    call.spectrum = static_cast<const float2*>(in.spectrum);
-    call.out.splits = batch_splits(in);
-    call.out.spectrum = static_cast<float2*>(args.workspace);
-    float_backward(call, stream);
-    ring_filter_gradient(args, call.out, stream);
+    const RingGradient gradient = ring_gradient(args);
+    for (std::int64_t c = 0; c < in.filters; ++c) {
+      FloatBackwardArgs call{};
+      call.dv = input_gradient_call<float>(made, c);
+      call.dgate = output_gate_gradient_call<float>(made, c);
+      call.spectrum = spectrum_of(in, c);
+      call.out = gradient.of_filter(in, c);
+      float_backward(call, stream);
+    }
+    ring_filter_gradient(args, gradient, stream);
   }
   shared.sum(stream);
 }

@@ -47,17 +47,14 @@ __global__ void __launch_bounds__(BackwardShape<R>::kThreads, 1)
   const std::int64_t last = args.dv.batch * (split + 1) / args.out.splits;
   std::int64_t b = args.dv.batch * split / args.out.splits + thread.group;
   const int left = args.dv.length - thread.first;
-  const auto place = [&](bool by_filter) {
-    return static_cast<std::int64_t>(by_filter ? h : args.dv.shared_channel(h)) * args.dv.length +
-           thread.first;
-  };
+  const std::int64_t channel = std::int64_t{h} * args.dv.length + thread.first;
   const auto start = [&](std::int64_t row) {
-    v_stage.start(args.dgate.in.a + row * args.dgate.in.a_stride + place(false), left);
-    w_stage.start(args.dv.in.a + row * args.dv.in.a_stride + place(true), left);
+    v_stage.start(args.dgate.in.a + row * args.dgate.in.a_stride + channel, left);
+    w_stage.start(args.dv.in.a + row * args.dv.in.a_stride + channel, left);
   };
   const auto take_values = [&](const FloatStage<Row>& stage, const Signal<float>& in,
                                float(&x)[kThreadValues]) {
-    stage.take(in.b == nullptr ? nullptr : in.b + b * in.b_stride + place(false), left, x);
+    stage.take(in.b == nullptr ? nullptr : in.b + b * in.b_stride + channel, left, x);
   };
   const bool wants_dv = args.dv.out[0] != nullptr;
   const bool wants_dgate = args.dgate.out[0] != nullptr;
@@ -173,7 +170,7 @@ __global__ void __launch_bounds__(BackwardShape<R>::kThreads, 1)
     }
   }
   float2* const out =
-      args.out.spectrum + ((split * args.dv.channels + h) * R + thread.k1) * plan::kRing;
+      args.out.spectrum + ((split * args.out.rows + h) * R + thread.k1) * plan::kRing;
   constexpr float kScale = 1.0F / static_cast<float>(R * plan::kRing);
 #pragma unroll
   for (int k3 = 0; k3 < kSide; ++k3) {

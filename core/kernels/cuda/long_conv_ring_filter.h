@@ -32,6 +32,13 @@ void ring_filter_spectrum(const LongConvArgs& args, void* spectrum, Stream strea
 struct RingGradient {
   float2* spectrum;  ///< [splits][C H][M], sum_b DW conj(V) / M, a ring by plan::gradient_place
   int splits;
+  std::int64_t rows;  ///< C H
+
+  /// That of filter c's channels.
+  [[nodiscard]] RingGradient of_filter(const LongConvArgs& args, std::int64_t c) const {
+    const std::int64_t points = std::int64_t{plan::kRing} * plan::outer_for(args.length);
+    return {spectrum + c * args.channels * points, splits, rows};
+  }
 };
 
 /// dk, dk_reverse and dskip, those wanted; `gradient` is used up.

@@ -322,7 +322,7 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
     }
     if (row == 0) {
       float2* const out =
-          args.out.spectrum + ((split * args.dv.channels + h) * R + k1) * plan::kRing + lane;
+          args.out.spectrum + ((split * args.out.rows + h) * R + k1) * plan::kRing + lane;
 #pragma unroll
       for (int i = 0; i < 16; ++i) {  // word i = 2 vector + rh
         out[(2 * i) * 32] = make_float2(sum_re[i][0], sum_im[i][0]);
@@ -345,35 +345,44 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
     const float skip = kPlain ? 0.0F : skip_of(args.dv, static_cast<int>(h));
     const bool speaks = team_warp == 0 && lane == 0;
 
-    // What follows from a lane's place is worked out where it is used: registers are few.
+    // What follows from a lane's place is worked out where it is used if registers are few.
     using Stage = typename Here::template StageOf<kAccess>;
-    const auto stage_now = [&] {
+    const auto make_stage = [&](int of_lane) {
       return Stage(reinterpret_cast<uint4*>(memory + Here::kStage + outer_warp * Here::kWarpBytes),
-                   first_task, renewed(lane));
+                   first_task, of_lane);
+    };
+    const auto make_in_row = [&](int of_lane) {
+      return MatrixRow<R, kBlocks>::forward(buffers[0] + first_row * 4 * Here::kRowWords, member,
+                                            of_lane);
+    };
+    const Stage kept_stage = make_stage(lane);
+    const auto kept_in_row = make_in_row(lane);
+    const auto stage_now = [&] {
+      if constexpr (kPlain) return kept_stage;
+      return make_stage(renewed(lane));
     };
     const auto row_of = [&](int turn, int r) {
       return first + static_cast<std::int64_t>(turn) * kRows + first_row + r;
     };
     // Signals are 0, v, and 1, w. A row too many counts for nothing.
     const auto input = [&](int signal) { return signal == 0 ? args.dgate.in : args.dv.in; };
-    const int shared = args.dv.shared_channel(static_cast<int>(h));
-    const auto offset = [&](int turn, int r, std::int64_t stride, bool by_filter) {
-      return min(row_of(turn, r), last - 1) * stride +
-             (by_filter ? h : static_cast<std::int64_t>(shared)) * length;
+    const auto offset = [&](int turn, int r, std::int64_t stride) {
+      return min(row_of(turn, r), last - 1) * stride + h * length;
     };
     const auto gate_of = [&](int signal, int turn, int r) -> const T* {
       const Signal<T> in = input(signal);
-      return !kGated || in.b == nullptr ? nullptr : in.b + offset(turn, r, in.b_stride, false);
+      return !kGated || in.b == nullptr ? nullptr : in.b + offset(turn, r, in.b_stride);
     };
     const auto slot_of = [&](int signal, int r) {
       return Here::kSlots == kRowsPerWarp ? r : r + kRowsPerWarp * signal;
     };
     const auto start = [&](int signal, int turn) {
-      const Stage stage = stage_now();
 #pragma unroll
       for (int r = 0; r < kRowsPerWarp; ++r) {
+        Stage stage = stage_now();
+        stage.piece = renewed(stage.piece);
         const Signal<T> in = input(signal);
-        stage.start(slot_of(signal, r), in.a + offset(turn, r, in.a_stride, in.a_by_filter),
+        stage.start(slot_of(signal, r), in.a + offset(turn, r, in.a_stride),
                     gate_of(signal, turn, r), length);
       }
     };
@@ -473,8 +482,7 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
         }
       }
       const Stage stage = stage_now();
-      const auto in_row = MatrixRow<R, kBlocks>::forward(
-          buffers[0] + first_row * 4 * Here::kRowWords, member, renewed(lane));
+      const auto in_row = kPlain ? kept_in_row : make_in_row(renewed(lane));
 #pragma unroll
       for (int r = 0; r < kRowsPerWarp; ++r) {
 #pragma unroll
@@ -526,7 +534,7 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
     const auto outputs = [&](int result, int turn, int unit) {
       const ApplyArgs<T> call = result == 0 ? args.dgate : args.dv;
       const int r = unit / kRowUnits;
-      return RowOutputs<T>(call, static_cast<int>(h), shared,
+      return RowOutputs<T>(call, static_cast<int>(h),
                            static_cast<int>(min(row_of(turn, r), last - 1)), skip,
                            unscales[turn % kScales][first_row + r].of[result] * filter_unscale);
     };

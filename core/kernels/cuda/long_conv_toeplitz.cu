@@ -224,7 +224,8 @@ __global__ void __launch_bounds__(32 * kWarps, kRowTiles == 2 ? 2 : 3)
           for (int which = 0; which < 2; ++which) {
             if (call.out[which] == nullptr) continue;
             T* const out =
-                inside ? call.out[which] + (b_row * call.channels + h) * call.length : nullptr;
+                inside ? call.out[which] + b_row * call.out_stride + std::int64_t{h} * call.length
+                       : nullptr;
             const T* factor = call.factor[which];
             if (factor != nullptr) {
               // Rows outside still take part in the shuffles: they read row 0 of the block.
@@ -276,7 +277,7 @@ void apply(const ToeplitzArgs<T>& args, cudaStream_t stream) {
 
 template <class T>
 auto applier(const LongConvArgs& args, Stream stream) {
-  return [&args, stream](const ApplyArgs<T>& call, bool mirrored) {
+  return [&args, stream](const ApplyArgs<T>& call, std::int64_t /*c*/, bool mirrored) {
     const ToeplitzArgs<T> toeplitz{call, static_cast<const float*>(args.k),
                                    round_up(call.length, kTile),
                                    static_cast<int>(std::min(args.taps, args.length)), args.taps};

@@ -292,7 +292,8 @@ __device__ __forceinline__ void write_values(const ApplyArgs<float>& call, int h
                                              const float (&z)[kThreadValues]) {
   constexpr int kAtOnce = 8;  // loads go before stores
   const int left = renewed(call.length - first);
-  const std::int64_t place = (b * call.channels + h) * call.length + first;
+  const std::int64_t channel = std::int64_t{h} * call.length + first;
+  const std::int64_t place = b * call.out_stride + channel;
   if (call.is_plain()) {
     float* const out = call.out[0] + place;
 #pragma unroll
@@ -301,12 +302,11 @@ __device__ __forceinline__ void write_values(const ApplyArgs<float>& call, int h
     }
     return;
   }
-  const auto input = [&](const float* tensor, bool by_filter, std::int64_t stride) {
-    return tensor == nullptr ? nullptr : row_of(call, tensor, h, by_filter, b * stride) + first;
+  const auto input = [&](const float* tensor, std::int64_t stride) {
+    return tensor == nullptr ? nullptr : tensor + b * stride + channel;
   };
-  const float* const v_a =
-      call.skip == nullptr ? nullptr : input(call.in.a, call.in.a_by_filter, call.in.a_stride);
-  const float* const v_b = input(call.in.b, false, call.in.b_stride);
+  const float* const v_a = call.skip == nullptr ? nullptr : input(call.in.a, call.in.a_stride);
+  const float* const v_b = input(call.in.b, call.in.b_stride);
 #pragma unroll
   for (int begin = 0; begin < kThreadValues; begin += kAtOnce) {
     const auto load = [&](const float* row, float(&x)[kAtOnce]) {
@@ -322,8 +322,7 @@ __device__ __forceinline__ void write_values(const ApplyArgs<float>& call, int h
     float factor[2][kAtOnce];
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      load(input(call.factor[i], i == 0 && call.factor_by_filter, call.factor_stride[i]),
-           factor[i]);
+      load(input(call.factor[i], call.factor_stride[i]), factor[i]);
     }
     float value[kAtOnce];
 #pragma unroll

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/kernels/cuda/check.h"
+#include "core/kernels/cuda/long_conv_ring_filter.h"
 #include "core/kernels/long_conv.h"
 #include "core/plan/ring_plan.h"
 
@@ -50,7 +51,7 @@ inline bool wants_filter_gradient(const LongConvGradArgs& args) {
 inline int batch_splits(const LongConvArgs& args) {
   const int subs = std::max(1, plan::outer_for(args.length) / 8);
   const int groups = 8 / std::min(8, plan::outer_for(args.length));
-  const std::int64_t blocks = args.filters * args.channels * subs;
+  const std::int64_t blocks = args.channels * subs;
   const std::int64_t wanted = blocks >= multiprocessors() ? 1 : 2 * multiprocessors() / blocks;
   const std::int64_t most = std::max<std::int64_t>(1, args.batch / (2 * groups));
   return static_cast<int>(std::min({wanted, most, std::int64_t{32}}));
@@ -62,6 +63,12 @@ inline std::int64_t filter_gradient_bytes(const LongConvGradArgs& args) {
   const LongConvArgs& in = args.inputs;
   const std::int64_t points = std::int64_t{plan::kRing} * plan::outer_for(in.length);
   return batch_splits(in) * in.filters * in.channels * points * 8;
+}
+
+/// The first part of a backward call's workspace.
+inline RingGradient ring_gradient(const LongConvGradArgs& args) {
+  return {static_cast<float2*>(args.workspace), batch_splits(args.inputs),
+          args.inputs.filters * args.inputs.channels};
 }
 
 }  // namespace longconv::kernels::cuda

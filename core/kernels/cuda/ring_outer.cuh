@@ -518,23 +518,18 @@ struct RowOutputs {
   float skip;
   float unscale;  ///< what the rings are to be multiplied by
 
-  /// `shared` is call.shared_channel(h) and `skip_of_row` skip_of(call, h): once a channel.
-  __device__ RowOutputs(const ApplyArgs<T>& call, int h, int shared, int b_row, float skip_of_row,
-                        float scale)
+  /// `skip_of_row` is skip_of(call, h): loaded once a channel.
+  __device__ RowOutputs(const ApplyArgs<T>& call, int h, int b_row, float skip_of_row, float scale)
       : skips(call.skip != nullptr), skip(skip_of_row), unscale(scale) {
-    const auto at = [&](bool by_filter) {
-      return static_cast<std::int64_t>(by_filter ? h : shared) * call.length;
-    };
-    a = call.in.a + b_row * call.in.a_stride + at(call.in.a_by_filter);
-    b = call.in.b == nullptr ? nullptr : call.in.b + b_row * call.in.b_stride + at(false);
+    const std::int64_t channel = static_cast<std::int64_t>(h) * call.length;
+    a = call.in.a + b_row * call.in.a_stride + channel;
+    b = call.in.b == nullptr ? nullptr : call.in.b + b_row * call.in.b_stride + channel;
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      factor[i] = call.factor[i] == nullptr ? nullptr
-                                            : call.factor[i] + b_row * call.factor_stride[i] +
-                                                  at(i == 0 && call.factor_by_filter);
-      out[i] = call.out[i] == nullptr
-                   ? nullptr
-                   : call.out[i] + b_row * call.channels * call.length + at(true);
+      factor[i] = call.factor[i] == nullptr
+                      ? nullptr
+                      : call.factor[i] + b_row * call.factor_stride[i] + channel;
+      out[i] = call.out[i] == nullptr ? nullptr : call.out[i] + b_row * call.out_stride + channel;
     }
   }
 };

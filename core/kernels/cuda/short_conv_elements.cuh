@@ -10,12 +10,6 @@
 
 namespace longconv::kernels::cuda {
 
-__device__ inline float to_float(float x) { return x; }
-template <>
-__device__ inline float from_float<float>(float x) {
-  return x;
-}
-
 /// Elements of a 32-bit word and of a 16-byte chunk.
 template <class T>
 inline constexpr int kWord = static_cast<int>(4 / sizeof(T));
