@@ -29,10 +29,15 @@ struct FilterConfig : config::Section {
                              "window value at the decay point"};
   config::Key<bool> train_positions{this, "train_positions", true,
                                     "train the positional features z"};
+  config::Key<bool> bidirectional{this, "bidirectional", false,
+                                  "a second MLP for future steps (M2-BERT, 3.1)"};
   config::Key<double> lr{this, "lr", 0.0, config::at_least(0.0),
                          "learning rate of the filter MLP; 0 = the optimiser's"};
   config::Key<double> lr_positions{this, "lr_positions", 0.0, config::at_least(0.0),
                                    "learning rate of z; 0 = the optimiser's"};
+  config::Key<double> weight_decay{
+      this, "weight_decay", 0.0, config::at_least(0.0),
+      "weight decay of the filter MLP, where it is not the optimiser's (0.5)"};
   config::Key<std::string> layout{this, "layout", "v_major", config::one_of({"v_major", "o_major"}),
                                   "order of filter channels when order > 2 (1.4)"};
 };
@@ -42,6 +47,17 @@ struct ShortFilterConfig : config::Section {
       : Section(parent, "short_filter", "Short causal convolution of the projections") {}
   config::Key<std::int64_t> taps{this, "taps", 3, config::between(std::int64_t{1}, std::int64_t{8}),
                                  "taps"};
+};
+
+struct MlpConfig : config::Section {
+  explicit MlpConfig(Section* parent)
+      : Section(parent, "mlp", "M2-BERT's dimension mixer (3.1); other families have a plain MLP") {
+  }
+  config::Key<bool> glu{this, "glu", true, "gated: gelu of one half times the other half"};
+  config::Key<std::int64_t> blocks{this, "blocks", 4, config::at_least(std::int64_t{0}),
+                                   "diagonal blocks of its matrices; 0 = dense matrices"};
+  config::Key<double> dropout{this, "dropout", 0.1, config::between(0.0, 1.0),
+                              "dropout of its hidden units"};
 };
 
 struct AttentionConfig : config::Section {
@@ -86,6 +102,15 @@ struct ModelConfig : config::Section {
                                     "dropout after the embedding"};
   config::Key<double> resid_dropout{this, "resid_dropout", 0.0, config::between(0.0, 1.0),
                                     "dropout of each block's output"};
+  config::Key<bool> residual_long_conv{
+      this, "residual_long_conv", true,
+      "m2_bert: a second long convolution around the mixer's gates, of its input (3.1)"};
+  config::Key<bool> mixer_norm{this, "mixer_norm", false,
+                               "m2_bert: LayerNorm of the mixer's input (m2-bert-80M has it)"};
+  config::Key<bool> same_layers{
+      this, "same_layers", false,
+      "m2_bert: short filters, skips and block-diagonal weights start the same in all layers, as "
+      "published (3.4)"};
   /// Width of the MLP, the default filled in.
   [[nodiscard]] std::int64_t inner_width() const {
     return d_inner() > 0 ? d_inner() : 4 * d_model();
@@ -93,6 +118,7 @@ struct ModelConfig : config::Section {
 
   FilterConfig filter{this};
   ShortFilterConfig short_filter{this};
+  MlpConfig mlp{this};
   AttentionConfig attention{this};
 };
 

@@ -75,6 +75,7 @@ class HyenaLm final : public Model, public HasAliases {
         embed_dropout_(config.embed_dropout()),
         residual_in_fp32_(config.residual_in_fp32()),
         filter_lr_(config.filter.lr()),
+        filter_weight_decay_(config.filter.weight_decay()),
         positions_lr_(config.filter.lr_positions()) {
     if (vocab_size_ < 1) config.vocab_size.fail("the number of token ids must be set");
     if (l_max_ < 1) config.l_max.fail("the longest input must be set, e.g. 1024");
@@ -124,7 +125,7 @@ class HyenaLm final : public Model, public HasAliases {
     for (const auto& parameter : named_parameters()) {
       const std::string& name = parameter.key();
       if (name.find(".filter_fn.implicit_filter.") != std::string::npos) {
-        out.push_back({name, own(filter_lr_), 0.0});
+        out.push_back({name, own(filter_lr_), filter_weight_decay_});
       } else if (name.ends_with(".filter_fn.pos_emb.z")) {
         out.push_back({name, own(positions_lr_), 0.0});
       }
@@ -166,6 +167,7 @@ class HyenaLm final : public Model, public HasAliases {
   double embed_dropout_;
   bool residual_in_fp32_;
   double filter_lr_;
+  double filter_weight_decay_;
   double positions_lr_;
   std::shared_ptr<Embedding> embedding_;
   std::vector<std::shared_ptr<Block>> blocks_;
