@@ -3,6 +3,7 @@
 
 #include "core/config/section.h"
 #include "data/tasks/dna_config.h"
+#include "data/tasks/mlm_config.h"
 
 namespace longconv::data {
 
@@ -30,8 +31,9 @@ struct DataConfig : config::Section {
               [this] { return &stage.append(); }, [this] { return stage.elements(); },
               [this] { stage.clear(); }});
   }
-  config::Key<std::string> task{this, "task", "lm", config::one_of({"lm", "dna"}),
-                                "lm = token shards, dna = windows of a genome"};
+  config::Key<std::string> task{
+      this, "task", "lm", config::one_of({"lm", "dna", "mlm"}),
+      "lm = token shards, dna = windows of a genome, mlm = documents with masked tokens"};
   config::Key<std::string> path{
       this, "path", "",
       "folder with train and validation shards, as `longconv data prepare` writes it"};
@@ -56,6 +58,7 @@ struct DataConfig : config::Section {
       this, "workers", 1, config::between(std::int64_t{0}, std::int64_t{64}),
       "threads that prepare batches ahead; 0 = in the training thread"};
   DnaPretrainingConfig dna{this, "dna"};
+  RunMlmConfig mlm{this};
   config::SectionList<StageConfig> stage;
 };
 

@@ -9,6 +9,7 @@
 #include "tests/models/slopes.h"
 #include "tests/models/small_m2_bert.h"
 #include "tests/support/temp_folder.h"
+#include "train/config.h"
 
 #include <gmock/gmock.h>
 
@@ -287,6 +288,22 @@ TEST(M2Bert, HasThePublishedSizes) {
   for (const SizeCase& c : cases) {
     ModelConfig config;
     EXPECT_EQ(models::cost(published(config, c)).parameters, c.parameters) << c.name;
+  }
+}
+
+TEST(M2Bert, RecipesParseAndHaveTheirSize) {
+  const std::pair<const char*, std::int64_t> recipes[] = {
+      {"80m", 80'267'328}, {"110m", 115'583'616}, {"260m", 259'133'760}, {"341m", 341'038'144}};
+  for (const auto& [name, parameters] : recipes) {
+    SCOPED_TRACE(name);
+    train::RunConfig run;
+    config::load(run, std::string(LONGCONV_SOURCE_DIR) + "/configs/mlm/m2_bert_" + name + ".toml");
+    EXPECT_EQ(models::cost(run.model).parameters, parameters);
+    EXPECT_EQ(run.data.seq_len(), run.model.l_max());
+    EXPECT_EQ(run.data.batch_size() * run.schedule.max_steps(), 286'720'000);
+    EXPECT_EQ(run.data.batch_size() % run.data.micro_batch(), 0);
+    EXPECT_DOUBLE_EQ(static_cast<double>(run.schedule.warmup_steps()),
+                     0.06 * static_cast<double>(run.schedule.max_steps()));
   }
 }
 

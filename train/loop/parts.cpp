@@ -17,12 +17,22 @@ namespace longconv::train {
 namespace {
 
 void require_data_path(const RunConfig& config) {
-  if (config.data.task() == "lm" && config.data.path().empty()) {
+  if (config.data.task() != "dna" && config.data.path().empty()) {
     config.data.path.fail(fmt::format(
         "expected the folder of a corpus for data.task = \"{}\", got nothing; make one with "
         "`longconv data prepare`",
         config.data.task()));
   }
+}
+
+/// A model that sees the future predicts masked tokens, one that does not the next one.
+void check_family(const RunConfig& config) {
+  const bool masks = config.data.task() == "mlm";
+  if ((config.model.family() == "m2_bert") == masks) return;
+  config.model.family.fail(fmt::format("\"{}\" cannot be trained on data.task = \"{}\", {}",
+                                       config.model.family(), config.data.task(),
+                                       masks ? "where tokens are masked; m2_bert can"
+                                             : "where the next token is asked for, which it sees"));
 }
 
 }  // namespace
@@ -39,6 +49,7 @@ void resolve_keys(RunConfig& config, const std::string& config_path) {
                                         config.data.seq_len(), config.model.l_max()));
   }
   require_data_path(config);
+  check_family(config);
   if (config.model.vocab_size() == 0) {
     config.model.vocab_size.set(data::vocab_size_of(config.data));
   }

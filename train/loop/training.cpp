@@ -3,6 +3,7 @@
 #include "core/base/log.h"
 #include "core/runtime/device.h"
 #include "train/checkpoint/checkpoint.h"
+#include "train/evaluation/masked_tokens.h"
 #include "train/evaluation/perplexity.h"
 #include "train/optim/schedule.h"
 
@@ -89,6 +90,38 @@ void Training::tick() {
   timer_ = now;
 }
 
+namespace {
+
+/// An evaluation of a whole split.
+struct Measured {
+  double loss = 0.0;
+  std::vector<std::pair<std::string, double>> values;  ///< of a metric line, the loss first
+  std::string words;                                   ///< all but the loss, to be read
+};
+
+Measured measure(Parts& parts, const PerplexityOptions& options, bool masked) {
+  if (masked) {
+    const MaskedTokens result = measure_masked_tokens(*parts.model, *parts.validation, options);
+    return {result.loss(),
+            {{"loss", result.loss()},
+             {"accuracy", result.accuracy()},
+             {"tokens", static_cast<double>(result.tokens)}},
+            fmt::format("{:.2f} % of {} masked tokens right", 100.0 * result.accuracy(),
+                        result.tokens)};
+  }
+  const PerplexityResult result = perplexity(*parts.model, *parts.validation, options);
+  const double bits =
+      result.bits_per_byte(parts.corpus.validation_tokens, parts.corpus.validation_bytes);
+  return {result.loss(),
+          {{"loss", result.loss()},
+           {"perplexity", result.perplexity()},
+           {"bits_per_byte", bits},
+           {"tokens", static_cast<double>(result.tokens)}},
+          fmt::format("perplexity {:.2f}, {:.4f} bits per byte", result.perplexity(), bits)};
+}
+
+}  // namespace
+
 bool Training::evaluate() {
   window_.collect();  // a broken model is reported for its step, not for its evaluation
   PerplexityOptions options;
@@ -97,30 +130,21 @@ bool Training::evaluate() {
   options.max_batches = config_.train.eval_batches();
   options.precision = config_.train.precision();
   options.device = parts_.device;
-  const PerplexityResult result = perplexity(*parts_.model, *parts_.validation, options);
-  const double loss = result.loss();
-  const double bits =
-      result.bits_per_byte(parts_.corpus.validation_tokens, parts_.corpus.validation_bytes);
+  const Measured result = measure(parts_, options, config_.data.task() == "mlm");
+  const double loss = result.loss;
   const bool better = loss < state_.best_loss;
   observe_validation(config_.schedule, loss, state_.plateau);
   state_.validation_loss = loss;
   state_.evaluated_step = state_.step;
   if (better) state_.best_loss = loss;
 
-  const MetricRecord record{state_.step,
-                            "validation",
-                            {{"loss", loss},
-                             {"perplexity", result.perplexity()},
-                             {"bits_per_byte", bits},
-                             {"tokens", static_cast<double>(result.tokens)}},
-                            {}};
+  const MetricRecord record{state_.step, "validation", result.values, {}};
   metrics_->append(record);
   for (const auto& [name, value] : record.values) {
     events_->add_scalar("validation/" + name, state_.step, value);
   }
-  log::info("step {}/{}: validation loss {:.4f}, perplexity {:.2f}, {:.4f} bits per byte{}",
-            state_.step, config_.schedule.max_steps(), loss, result.perplexity(), bits,
-            better ? "" : fmt::format(" (best loss {:.4f})", state_.best_loss));
+  log::info("step {}/{}: validation loss {:.4f}, {}{}", state_.step, config_.schedule.max_steps(),
+            loss, result.words, better ? "" : fmt::format(" (best loss {:.4f})", state_.best_loss));
   return better;
 }
 
