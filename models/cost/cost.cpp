@@ -78,9 +78,10 @@ Cost cost(const ModelConfig& config) {
   } else {
     add_hyena(out, config);
   }
-  add(out, "head",
-      2.0 * static_cast<double>(config.d_model()) *
-          static_cast<double>(model->padded_vocab_size()));
+  if (const auto* lm = dynamic_cast<const LanguageModel*>(model.get())) {
+    add(out, "head",
+        2.0 * static_cast<double>(config.d_model()) * static_cast<double>(lm->padded_vocab_size()));
+  }
   return out;
 }
 

@@ -35,7 +35,7 @@ class Layer final : public torch::nn::Module {
   std::shared_ptr<DimensionMixer> mlp_;
 };
 
-class M2Bert final : public Model, public HasAliases {
+class M2Bert final : public LanguageModel, public HasAliases {
  public:
   M2Bert(const ModelConfig& config, const at::TensorOptions& options)
       : vocab_size_(config.vocab_size()),
@@ -44,6 +44,10 @@ class M2Bert final : public Model, public HasAliases {
         filter_lr_(config.filter.lr()),
         filter_weight_decay_(config.filter.weight_decay()),
         positions_lr_(config.filter.lr_positions()) {
+    if (config.head.kind() != "mlm") {
+      config.head.kind.fail(
+          fmt::format("family m2_bert has a head \"mlm\", got \"{}\"", config.head.kind()));
+    }
     if (vocab_size_ < 1) config.vocab_size.fail("the number of token ids must be set");
     if (l_max_ < 1) config.l_max.fail("the longest input must be set, e.g. 128");
     const auto bert = register_module("bert", std::make_shared<torch::nn::Module>());
@@ -62,9 +66,8 @@ class M2Bert final : public Model, public HasAliases {
     if (config.same_layers()) copy_first_layer();
   }
 
-  at::Tensor hidden(const at::Tensor& ids) override { return hidden(ids, {}); }
-
-  at::Tensor hidden(const at::Tensor& ids, const at::Tensor& types) {
+  at::Tensor hidden(const Input& input) override {
+    const at::Tensor& ids = input.values;
     LONGCONV_CHECK(ids.dim() == 2 && ids.scalar_type() == at::kLong, ShapeError,
                    "m2_bert: ids must be [B, L] int64, got [{}] {}", fmt::join(ids.sizes(), ", "),
                    at::toString(ids.scalar_type()));
@@ -72,12 +75,12 @@ class M2Bert final : public Model, public HasAliases {
                    "m2_bert: the input has {} tokens, but positions and filters were built for "
                    "model.l_max = {}; shorten the input (data.seq_len) or extend the model",
                    ids.size(1), l_max_);
-    at::Tensor x = embeddings_->forward(ids, types);
+    at::Tensor x = embeddings_->forward(ids, input.types);
     for (const auto& layer : layers_) x = layer->forward(x);
     return x;
   }
 
-  at::Tensor logits(const at::Tensor& ids) override { return head_->forward(hidden(ids)); }
+  at::Tensor logits(const Input& input) override { return head_->forward(hidden(input)); }
 
   /// As published, none (the encoder's copies of its layer lost them, models.md 3.5): a filter
   /// trains like everything else unless it is given a rate of its own.

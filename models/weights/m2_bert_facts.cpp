@@ -96,6 +96,7 @@ std::map<std::string, std::string> read_shapes(const FactSources& from) {
       word(has_tensor(from, filter + "implicit_filter_rev.0.weight"));
   out["model.residual_long_conv"] = word(has_tensor(from, mixer + "filter_fn2.bias"));
   out["model.mixer_norm"] = word(has_tensor(from, mixer + "layernorm.weight"));
+  out["model.head.kind"] = "mlm";
   out["model.tie_embeddings"] = word(is_tied(from, kHead, kEmbedding));
   return out;
 }

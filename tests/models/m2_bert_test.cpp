@@ -267,6 +267,7 @@ struct SizeCase {
 
 ModelConfig& published(ModelConfig& config, const SizeCase& c) {
   config.family.set("m2_bert");
+  config.head.kind.set("mlm");
   config.d_model.set(c.d_model);
   config.n_layers.set(12);
   config.l_max.set(c.length);

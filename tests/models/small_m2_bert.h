@@ -13,6 +13,7 @@ namespace longconv::testing {
 
 inline void configure_m2_bert(models::ModelConfig& config) {
   config.family.set("m2_bert");
+  config.head.kind.set("mlm");
   config.d_model.set(8);
   config.n_layers.set(2);
   config.d_inner.set(16);

@@ -2,8 +2,7 @@
 #include "train/evaluation/masked_tokens.h"
 
 #include "core/base/check.h"
-#include "core/runtime/device.h"
-#include "train/evaluation/eval_mode.h"
+#include "train/evaluation/split_batches.h"
 
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/cross_entropy_loss.h>
@@ -11,10 +10,7 @@
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/nonzero.h>
 
-#include <algorithm>
 #include <cmath>
-#include <numeric>
-#include <vector>
 
 namespace longconv::train {
 namespace {
@@ -51,22 +47,13 @@ void add(MaskedTokens& result, const at::Tensor& logits, const data::Batch& batc
 }  // namespace
 
 MaskedTokens measure_masked_tokens(models::Model& model, const data::Dataset& split,
-                                   const PerplexityOptions& options) {
-  LONGCONV_CHECK(options.batch >= 1 && options.max_batches >= 0, ConfigError,
-                 "masked tokens: expected a batch >= 1 and max_batches >= 0, got {} and {}",
-                 options.batch, options.max_batches);
-  const EvalMode eval_mode(model);
-  const runtime::Autocast autocast(options.device, options.precision);
+                                   const PassOptions& options) {
   MaskedTokens result;
-  std::vector<std::int64_t> indices;
-  for (std::int64_t n = 0, first = 0; first < split.size(); ++n) {
-    if (options.max_batches > 0 && n == options.max_batches) break;
-    indices.resize(static_cast<std::size_t>(std::min(options.batch, split.size() - first)));
-    std::iota(indices.begin(), indices.end(), first);
-    const data::Batch batch = split.get(indices);
-    add(result, model.logits(batch.input.to(options.device)), batch, first);
-    first += static_cast<std::int64_t>(indices.size());
-  }
+  std::int64_t first = 0;
+  for_each_batch(model, split, options, [&](const at::Tensor& logits, const data::Batch& batch) {
+    add(result, logits, batch, first);
+    first += batch.target.size(0);
+  });
   LONGCONV_CHECK(result.tokens > 0, DataError,
                  "masked tokens: nothing is masked in {} samples; see data.mlm.evaluation_share",
                  split.size());

@@ -4,7 +4,7 @@
 
 #include "data/loader/loader.h"
 #include "models/model.h"
-#include "train/evaluation/perplexity.h"
+#include "train/evaluation/pass_options.h"
 
 #include <cstdint>
 
@@ -20,11 +20,10 @@ struct MaskedTokens {
   }
 };
 
-/// Every sample of `split` once, the last partial batch too; of `options` the batch, the number of
-/// batches, precision and device count. Padded columns take part. Losses are taken in float32
-/// (float64 for a float64 model), summed in float64. Throws NonFiniteError naming the sample,
-/// DataError if nothing is masked.
+/// Every sample of `split` once, the last partial batch too. Padded columns take part. Losses are
+/// taken in float32 (float64 for a float64 model), summed in float64. Throws NonFiniteError naming
+/// the sample, DataError if nothing is masked.
 MaskedTokens measure_masked_tokens(models::Model& model, const data::Dataset& split,
-                                   const PerplexityOptions& options);
+                                   const PassOptions& options);
 
 }  // namespace longconv::train

@@ -3,8 +3,6 @@
 #include "core/base/log.h"
 #include "core/runtime/device.h"
 #include "train/checkpoint/checkpoint.h"
-#include "train/evaluation/masked_tokens.h"
-#include "train/evaluation/perplexity.h"
 #include "train/optim/schedule.h"
 
 #include <fmt/format.h>
@@ -90,47 +88,15 @@ void Training::tick() {
   timer_ = now;
 }
 
-namespace {
-
-/// An evaluation of a whole split.
-struct Measured {
-  double loss = 0.0;
-  std::vector<std::pair<std::string, double>> values;  ///< of a metric line, the loss first
-  std::string words;                                   ///< all but the loss, to be read
-};
-
-Measured measure(Parts& parts, const PerplexityOptions& options, bool masked) {
-  if (masked) {
-    const MaskedTokens result = measure_masked_tokens(*parts.model, *parts.validation, options);
-    return {result.loss(),
-            {{"loss", result.loss()},
-             {"accuracy", result.accuracy()},
-             {"tokens", static_cast<double>(result.tokens)}},
-            fmt::format("{:.2f} % of {} masked tokens right", 100.0 * result.accuracy(),
-                        result.tokens)};
-  }
-  const PerplexityResult result = perplexity(*parts.model, *parts.validation, options);
-  const double bits =
-      result.bits_per_byte(parts.corpus.validation_tokens, parts.corpus.validation_bytes);
-  return {result.loss(),
-          {{"loss", result.loss()},
-           {"perplexity", result.perplexity()},
-           {"bits_per_byte", bits},
-           {"tokens", static_cast<double>(result.tokens)}},
-          fmt::format("perplexity {:.2f}, {:.4f} bits per byte", result.perplexity(), bits)};
-}
-
-}  // namespace
-
 bool Training::evaluate() {
   window_.collect();  // a broken model is reported for its step, not for its evaluation
-  PerplexityOptions options;
-  options.seq_len = config_.data.seq_len();
+  PassOptions options;
   options.batch = parts_.micro_batch;
   options.max_batches = config_.train.eval_batches();
   options.precision = config_.train.precision();
   options.device = parts_.device;
-  const Measured result = measure(parts_, options, config_.data.task() == "mlm");
+  const Measured result = parts_.objective->measure(*parts_.model, *parts_.validation,
+                                                    parts_.corpus, config_.data.seq_len(), options);
   const double loss = result.loss;
   const bool better = loss < state_.best_loss;
   observe_validation(config_.schedule, loss, state_.plateau);

@@ -52,7 +52,7 @@ TEST(MaskedTokensTest, EachCountsOnceWhateverTheBatches) {
   const double wrong = std::log(std::exp(3.0) + 7.0);
   for (const std::int64_t batch : {1, 4, 6}) {
     FakeModel model = knowing_model(3.0);
-    PerplexityOptions options;
+    PassOptions options;
     options.batch = batch;
     const MaskedTokens result = measure_masked_tokens(model, Rows(6), options);
     EXPECT_EQ(result.tokens, 15);
@@ -62,7 +62,7 @@ TEST(MaskedTokensTest, EachCountsOnceWhateverTheBatches) {
     EXPECT_FALSE(model.trained_in_call);
   }
   FakeModel model = knowing_model(3.0);
-  PerplexityOptions options;
+  PassOptions options;
   options.batch = 2;
   options.max_batches = 2;
   EXPECT_EQ(measure_masked_tokens(model, Rows(6), options).tokens, 0 + 1 + 2 + 3);
