@@ -2,6 +2,7 @@
 
 #include "data/tasks/dna_pretraining.h"
 #include "data/tasks/documents_lm.h"
+#include "data/tasks/mlm.h"
 #include "data/tokenizers/dna.h"
 
 namespace longconv::data {
@@ -58,11 +59,34 @@ LanguageData open_dna(const DataConfig& config, bool only_validation) {
   return out;
 }
 
+LanguageData open_masked(const DataConfig& config, bool only_validation) {
+  LanguageData out;
+  out.corpus = open_corpus(config);
+  const auto part = [&](const char* name, std::int64_t seq_len) {
+    MlmConfig keys;
+    keys.path.set(config.path());
+    keys.part.set(name);
+    keys.seq_len.set(seq_len);
+    keys.train_share.set(config.mlm.train_share());
+    keys.evaluation_share.set(config.mlm.evaluation_share());
+    return std::make_shared<MlmDataset>(keys);
+  };
+  if (!only_validation) {
+    out.train = part("train", config.seq_len());
+    for (std::size_t i = 0; i < config.stage.size(); ++i) {
+      out.stages.push_back(part("train", config.stage[i].seq_len()));
+    }
+  }
+  if (!out.corpus.validation.empty()) out.validation = part("validation", config.seq_len());
+  return out;
+}
+
 }  // namespace
 
 LanguageData open_language_data(const DataConfig& config, bool only_validation) {
-  return config.task() == "dna" ? open_dna(config, only_validation)
-                                : open_shards(config, only_validation);
+  if (config.task() == "dna") return open_dna(config, only_validation);
+  if (config.task() == "mlm") return open_masked(config, only_validation);
+  return open_shards(config, only_validation);
 }
 
 std::int64_t vocab_size_of(const DataConfig& config) {

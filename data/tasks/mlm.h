@@ -3,31 +3,15 @@
 // `longconv data prepare c4`, or of any text with --tokenizer bert --no-eos.
 #pragma once
 
-#include "core/config/section.h"
 #include "data/formats/token_shard.h"
 #include "data/loader/loader.h"
+#include "data/tasks/mlm_config.h"
 #include "data/tokenizers/bert_pair.h"
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 namespace longconv::data {
-
-struct MlmConfig : config::Section {
-  explicit MlmConfig(Section* parent = nullptr, std::string name = "")
-      : Section(parent, std::move(name), "Documents with masked tokens") {}
-  config::Key<std::string> path{this, "path", "",
-                                "corpus folder made with a BERT tokenizer and without EOS"};
-  config::Key<std::string> part{this, "part", "train", config::one_of({"train", "validation"}),
-                                "what is read"};
-  config::Key<std::int64_t> seq_len{this, "seq_len", 128, config::at_least(std::int64_t{3}),
-                                    "tokens of a sample, special ones and padding included"};
-  config::Key<double> train_share{this, "train_share", 0.3, config::between(0.0, 1.0),
-                                  "share of tokens masked in train, anew in every epoch"};
-  config::Key<double> evaluation_share{this, "evaluation_share", 0.15, config::between(0.0, 1.0),
-                                       "share masked in validation, always the same ones"};
-};
 
 /// Batches: input (B, L) int64, padded on the right with [PAD]; target (B, L), the ids behind the
 /// masks and -100 elsewhere (data/tasks/masking.h); lengths (B), of [CLS] to [SEP].

@@ -3,6 +3,7 @@
 #include "models/heads/language_model.h"
 #include "models/model.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace longconv::models {
@@ -13,12 +14,20 @@ double Cost::forward_flops_per_token() const {
   return sum;
 }
 
-Cost cost(const ModelConfig& config) {
-  Cost out;
-  // The modules themselves, without memory: the count cannot drift from what is trained.
-  const auto model = build(config, at::TensorOptions(at::kFloat).device(at::kMeta));
-  for (const at::Tensor& parameter : model->parameters()) out.parameters += parameter.numel();
+namespace {
 
+void add(Cost& cost, const char* name, double flops) {
+  if (flops > 0.0) cost.terms.push_back({name, flops});
+}
+
+/// Multiply-adds of the filter MLP at one step, for `outputs` channels.
+double filter_network(const FilterConfig& filter, double outputs) {
+  const auto width = static_cast<double>(filter.width());
+  return static_cast<double>(filter.emb_dim()) * width +
+         static_cast<double>(filter.depth()) * width * width + width * outputs;
+}
+
+void add_hyena(Cost& out, const ModelConfig& config) {
   const auto d = static_cast<double>(config.d_model());
   const auto inner = static_cast<double>(config.inner_width());
   const auto order = static_cast<double>(config.order());
@@ -27,22 +36,52 @@ Cost cost(const ModelConfig& config) {
   const auto layers = static_cast<double>(config.n_layers());
   const auto convolving = layers - attending;
   const auto taps = static_cast<double>(config.short_filter.taps());
-  const auto add = [&out](const char* name, double flops) {
-    if (flops > 0.0) out.terms.push_back({name, flops});
-  };
-  add("projections", convolving * 2.0 * (order + 1.0) * d * d);
-  add("short_conv", convolving * 2.0 * (order + 1.0) * d * taps);
-  add("long_conv", convolving * 10.0 * (order - 1.0) * d * std::log2(length));
-  add("output", convolving * 2.0 * d * d);
-  add("attention", attending * (8.0 * d * d + 2.0 * d * length));
-  add("mlp", layers * 4.0 * d * inner);
-  add("head", 2.0 * d * static_cast<double>(model->padded_vocab_size()));
+  add(out, "projections", convolving * 2.0 * (order + 1.0) * d * d);
+  add(out, "short_conv", convolving * 2.0 * (order + 1.0) * d * taps);
+  add(out, "long_conv", convolving * 10.0 * (order - 1.0) * d * std::log2(length));
+  add(out, "output", convolving * 2.0 * d * d);
+  add(out, "attention", attending * (8.0 * d * d + 2.0 * d * length));
+  add(out, "mlp", layers * 4.0 * d * inner);
+  out.filter_flops_per_pass =
+      convolving * 2.0 * length * filter_network(config.filter, (order - 1.0) * d);
+}
 
-  const auto width = static_cast<double>(config.filter.width());
-  const double mlp = static_cast<double>(config.filter.emb_dim()) * width +
-                     static_cast<double>(config.filter.depth()) * width * width +
-                     width * (order - 1.0) * d;
-  out.filter_flops_per_pass = convolving * 2.0 * length * mlp;
+/// One transform does both directions; the residual convolution is a second one.
+void add_m2_bert(Cost& out, const ModelConfig& config) {
+  const auto d = static_cast<double>(config.d_model());
+  const auto inner = static_cast<double>(config.inner_width());
+  const auto length = static_cast<double>(config.l_max());
+  const auto layers = static_cast<double>(config.n_layers());
+  const auto taps = static_cast<double>(config.short_filter.taps());
+  const auto blocks = static_cast<double>(std::max<std::int64_t>(config.mlp.blocks(), 1));
+  const double convolutions = config.residual_long_conv() ? 2.0 : 1.0;
+  const double directions = config.filter.bidirectional() ? 2.0 : 1.0;
+  add(out, "projections", layers * 6.0 * d * d);
+  add(out, "short_conv", layers * 6.0 * d * taps);
+  add(out, "long_conv", layers * convolutions * 10.0 * d * std::log2(length));
+  add(out, "output", layers * 2.0 * d * d);
+  add(out, "mlp", layers * 2.0 * d * inner * (config.mlp.glu() ? 3.0 : 2.0) / blocks);
+  add(out, "head_transform", 2.0 * d * d);
+  out.filter_flops_per_pass =
+      layers * convolutions * directions * 2.0 * length * filter_network(config.filter, d);
+}
+
+}  // namespace
+
+Cost cost(const ModelConfig& config) {
+  Cost out;
+  // The modules themselves, without memory: the count cannot drift from what is trained.
+  const auto model = build(config, at::TensorOptions(at::kFloat).device(at::kMeta));
+  for (const at::Tensor& parameter : model->parameters()) out.parameters += parameter.numel();
+  if (config.family() == "m2_bert") {
+    add_m2_bert(out, config);
+  } else {
+    add_hyena(out, config);
+  }
+  if (const auto* lm = dynamic_cast<const LanguageModel*>(model.get())) {
+    add(out, "head",
+        2.0 * static_cast<double>(config.d_model()) * static_cast<double>(lm->padded_vocab_size()));
+  }
   return out;
 }
 

@@ -66,7 +66,7 @@ void check_attention_layers(const ModelConfig& config) {
   }
 }
 
-class HyenaLm final : public Model, public HasAliases {
+class HyenaLm final : public LanguageModel, public HasAliases {
  public:
   HyenaLm(const ModelConfig& config, const at::TensorOptions& options)
       : vocab_size_(config.vocab_size()),
@@ -75,7 +75,12 @@ class HyenaLm final : public Model, public HasAliases {
         embed_dropout_(config.embed_dropout()),
         residual_in_fp32_(config.residual_in_fp32()),
         filter_lr_(config.filter.lr()),
+        filter_weight_decay_(config.filter.weight_decay()),
         positions_lr_(config.filter.lr_positions()) {
+    if (config.head.kind() != "lm") {
+      config.head.kind.fail(
+          fmt::format("family hyena has a head \"lm\", got \"{}\"", config.head.kind()));
+    }
     if (vocab_size_ < 1) config.vocab_size.fail("the number of token ids must be set");
     if (l_max_ < 1) config.l_max.fail("the longest input must be set, e.g. 1024");
     check_attention_layers(config);
@@ -101,7 +106,8 @@ class HyenaLm final : public Model, public HasAliases {
     initialise(config.init_std(), config.n_layers());
   }
 
-  at::Tensor hidden(const at::Tensor& ids) override {
+  at::Tensor hidden(const Input& input) override {
+    const at::Tensor& ids = input.values;
     LONGCONV_CHECK(ids.dim() == 2 && ids.scalar_type() == at::kLong, ShapeError,
                    "hyena: ids must be [B, L] int64, got [{}] {}", fmt::join(ids.sizes(), ", "),
                    at::toString(ids.scalar_type()));
@@ -116,7 +122,7 @@ class HyenaLm final : public Model, public HasAliases {
     return ln_f_->forward(r);
   }
 
-  at::Tensor logits(const at::Tensor& ids) override { return head_->forward(hidden(ids)); }
+  at::Tensor logits(const Input& input) override { return head_->forward(hidden(input)); }
 
   [[nodiscard]] std::vector<ParameterOverride> overrides() const override {
     std::vector<ParameterOverride> out;
@@ -124,7 +130,7 @@ class HyenaLm final : public Model, public HasAliases {
     for (const auto& parameter : named_parameters()) {
       const std::string& name = parameter.key();
       if (name.find(".filter_fn.implicit_filter.") != std::string::npos) {
-        out.push_back({name, own(filter_lr_), 0.0});
+        out.push_back({name, own(filter_lr_), filter_weight_decay_});
       } else if (name.ends_with(".filter_fn.pos_emb.z")) {
         out.push_back({name, own(positions_lr_), 0.0});
       }
@@ -166,6 +172,7 @@ class HyenaLm final : public Model, public HasAliases {
   double embed_dropout_;
   bool residual_in_fp32_;
   double filter_lr_;
+  double filter_weight_decay_;
   double positions_lr_;
   std::shared_ptr<Embedding> embedding_;
   std::vector<std::shared_ptr<Block>> blocks_;

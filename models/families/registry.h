@@ -16,4 +16,10 @@ struct Family {
 /// Hyena-GPT (families/hyena.cpp).
 std::shared_ptr<Model> make_hyena(const ModelConfig& config, const at::TensorOptions& options);
 
+/// LongConv (families/long_conv.cpp).
+std::shared_ptr<Model> make_long_conv(const ModelConfig& config, const at::TensorOptions& options);
+
+/// M2-BERT (families/m2_bert.cpp).
+std::shared_ptr<Model> make_m2_bert(const ModelConfig& config, const at::TensorOptions& options);
+
 }  // namespace longconv::models

@@ -1,5 +1,7 @@
 #include "models/layers/basic.h"
 
+#include "core/ops/short_conv.h"
+
 #include <ATen/autocast_mode.h>
 #include <ATen/ops/dropout.h>
 #include <ATen/ops/embedding.h>
@@ -52,11 +54,15 @@ at::Tensor LayerNorm::forward(const at::Tensor& x) const {
   return at::layer_norm(wide, weight.sizes(), weight, bias, eps_).to(delivered);
 }
 
-Embedding::Embedding(std::int64_t rows, std::int64_t channels, const at::TensorOptions& options) {
+Embedding::Embedding(std::int64_t rows, std::int64_t channels, const at::TensorOptions& options,
+                     std::int64_t padding_id)
+    : padding_id_(padding_id) {
   weight = register_parameter("weight", at::empty({rows, channels}, options).normal_());
 }
 
-at::Tensor Embedding::forward(const at::Tensor& ids) const { return at::embedding(weight, ids); }
+at::Tensor Embedding::forward(const at::Tensor& ids) const {
+  return at::embedding(weight, ids, padding_id_);
+}
 
 Mlp::Mlp(std::int64_t channels, std::int64_t inner, const at::TensorOptions& options) {
   fc1 = register_module("fc1", std::make_shared<Linear>(channels, inner, true, options));
@@ -74,6 +80,10 @@ ShortConv::ShortConv(std::int64_t channels, std::int64_t taps, const at::TensorO
 
 ops::GatedParts ShortConv::forward(const at::Tensor& p, std::int64_t order) const {
   return ops::short_conv_gate(p, weight.squeeze(1), bias, order);
+}
+
+at::Tensor ShortConv::convolve(const at::Tensor& p) const {
+  return ops::short_conv(p.transpose(1, 2), weight.squeeze(1), bias);
 }
 
 at::Tensor drop(const at::Tensor& x, double share, bool training) {

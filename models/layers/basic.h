@@ -48,10 +48,15 @@ class LayerNorm : public torch::nn::Module {
 /// ids (...) int64 -> rows (..., D).
 class Embedding : public torch::nn::Module {
  public:
-  Embedding(std::int64_t rows, std::int64_t channels, const at::TensorOptions& options);
+  /// Looking up `padding_id` gives its row but no gradient to it; -1: there is no such id.
+  Embedding(std::int64_t rows, std::int64_t channels, const at::TensorOptions& options,
+            std::int64_t padding_id = -1);
   at::Tensor forward(const at::Tensor& ids) const;
 
   at::Tensor weight;  ///< (rows, D)
+
+ private:
+  std::int64_t padding_id_;
 };
 
 /// fc2(gelu_tanh(fc1 x)), both with bias.
@@ -64,13 +69,15 @@ class Mlp : public torch::nn::Module {
   std::shared_ptr<Linear> fc2;  ///< inner -> D
 };
 
-/// Depthwise causal convolution with bias of Hyena's projection, its split and its first gate; last
-/// tap = present step.
+/// Depthwise causal convolution with bias of Hyena's projection, with its split and its first gate
+/// or alone; last tap = present step.
 class ShortConv : public torch::nn::Module {
  public:
   ShortConv(std::int64_t channels, std::int64_t taps, const at::TensorOptions& options);
   /// p (B, L, C), C = (order + 1) D -> x_0, .., x_{N-2} and x_{N-1} v, time last.
   ops::GatedParts forward(const at::Tensor& p, std::int64_t order) const;
+  /// The convolution alone: p (B, L, C) -> (B, C, L), time last.
+  at::Tensor convolve(const at::Tensor& p) const;
 
   at::Tensor weight;  ///< (C, 1, K), the shape of a depthwise Conv1d
   at::Tensor bias;    ///< (C)

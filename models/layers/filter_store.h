@@ -28,6 +28,7 @@ struct LongFilter {
   at::Tensor k;  ///< (D, length)
   /// Where its spectrum is kept; none where the filter itself is not kept.
   std::shared_ptr<ops::FilterSpectrum> spectrum;
+  at::Tensor k_reverse{};  ///< (D, length) over future steps; undefined: a causal filter
 };
 
 /// One module's filters. Any thread may ask; sharing is for one training thread.

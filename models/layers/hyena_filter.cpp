@@ -7,10 +7,13 @@
 #include <ATen/ops/unbind.h>
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace longconv::models {
 
 FilterMlp::FilterMlp(const FilterConfig& config, std::int64_t outputs,
-                     const at::TensorOptions& options) {
+                     const at::TensorOptions& options, const at::Tensor& shared_freq)
+    : freq(shared_freq), owns_freq_(!shared_freq.defined()) {
   const std::int64_t width = config.width();
   const std::int64_t inner = config.depth();
   for (std::int64_t i = 0; i <= inner; ++i) {
@@ -21,7 +24,7 @@ FilterMlp::FilterMlp(const FilterConfig& config, std::int64_t outputs,
   // Published names count the activations too: linears are 0, 2, 4, .., activations 1, 3, ..
   for (std::size_t i = 0; i < linears.size(); ++i) {
     register_module(std::to_string(2 * i), linears[i]);
-    if (i == 0) {
+    if (i == 0 && owns_freq_) {
       const auto sine = register_module("1", std::make_shared<torch::nn::Module>());
       freq = sine->register_parameter("freq", at::full({1, width}, config.sine_freq(), options));
     }
@@ -30,6 +33,7 @@ FilterMlp::FilterMlp(const FilterConfig& config, std::int64_t outputs,
 
 std::vector<Alias> FilterMlp::aliases() const {
   std::vector<Alias> out;
+  if (!owns_freq_) return out;
   for (std::size_t i = 1; i + 1 < linears.size(); ++i) {
     out.push_back({std::to_string(2 * i + 1) + ".freq", "1.freq"});
   }
@@ -62,6 +66,11 @@ HyenaFilter::HyenaFilter(const FilterConfig& config, std::int64_t channels, std:
 
   mlp_ = register_module("implicit_filter",
                          std::make_shared<FilterMlp>(config, channels * count, options));
+  if (config.bidirectional()) {
+    reverse_mlp_ =
+        register_module("implicit_filter_rev",
+                        std::make_shared<FilterMlp>(config, channels * count, options, mlp_->freq));
+  }
 
   const auto modulation = register_module("modulation", std::make_shared<torch::nn::Module>());
   deltas_ = modulation->register_buffer(
@@ -69,28 +78,55 @@ HyenaFilter::HyenaFilter(const FilterConfig& config, std::int64_t channels, std:
                                        config.slow_decay_pct(), config.target(), options));
 }
 
+std::vector<Alias> HyenaFilter::aliases() const {
+  std::vector<Alias> out;
+  if (reverse_mlp_) {
+    for (std::size_t i = 0; i + 1 < reverse_mlp_->linears.size(); ++i) {
+      out.push_back(
+          {fmt::format("implicit_filter_rev.{}.freq", 2 * i + 1), "implicit_filter.1.freq"});
+    }
+  }
+  return out;
+}
+
 std::vector<LongFilter> HyenaFilter::filters(std::int64_t length) {
-  return store_.get(length, inputs(), [&] { return evaluate(length); });
+  std::vector<LongFilter> all = store_.get(length, inputs(), [&] { return evaluate(length); });
+  // The reverse filters follow the forward ones; a pair has one spectrum, the forward one's.
+  const auto count = static_cast<std::size_t>(count_);
+  for (std::size_t o = 0; o + count < all.size(); ++o) all[o].k_reverse = all[o + count].k;
+  all.resize(count);
+  return all;
 }
 
 std::vector<at::Tensor> HyenaFilter::inputs() const {
   std::vector<at::Tensor> all = {z_, t_, deltas_, mlp_->freq};
-  for (const auto& linear : mlp_->linears) {
-    all.push_back(linear->weight);
-    all.push_back(linear->bias);  // undefined for the last
+  for (const auto& mlp : {mlp_, reverse_mlp_}) {
+    if (!mlp) continue;
+    for (const auto& linear : mlp->linears) {
+      all.push_back(linear->weight);
+      all.push_back(linear->bias);  // undefined for the last
+    }
   }
   return all;
 }
 
 std::vector<at::Tensor> HyenaFilter::evaluate(std::int64_t length) const {
+  std::vector<at::Tensor> out = evaluate(*mlp_, length);
+  if (reverse_mlp_) {
+    for (at::Tensor& filter : evaluate(*reverse_mlp_, length)) out.push_back(std::move(filter));
+  }
+  return out;
+}
+
+std::vector<at::Tensor> HyenaFilter::evaluate(const FilterMlp& mlp, std::int64_t length) const {
   ops::ImplicitFilterInputs inputs;
   inputs.z = z_;
   inputs.t = t_;
-  for (const auto& linear : mlp_->linears) {
+  for (const auto& linear : mlp.linears) {
     inputs.weights.push_back(linear->weight);
     if (linear->bias.defined()) inputs.biases.push_back(linear->bias);
   }
-  inputs.freq = mlp_->freq;
+  inputs.freq = mlp.freq;
   if (modulate_) inputs.deltas = deltas_;
   inputs.shift = shift_;
   const at::Tensor h = ops::implicit_filter(inputs, length);  // (L, D count)

@@ -7,8 +7,12 @@
 // input reads its prefix, nothing is re-normalised, so a filter depends on the l_max it was built
 // for.
 //
+// A bidirectional filter (M2-BERT, arXiv:2310.12109; models.md 3.1) has a second MLP for the future
+// steps, over the same features, with the same frequencies and window.
+//
 // Names: bias (the skip d), pos_emb.{z,t}, implicit_filter.{0,2,..}.{weight,bias},
-// implicit_filter.1.freq (aliases .3, .5, ..), modulation.deltas.
+// implicit_filter.1.freq (aliases .3, .5, ..), modulation.deltas; bidirectional ones also
+// implicit_filter_rev.{0,2,..}.{weight,bias} (its .1.freq, .. are aliases too).
 #pragma once
 
 #include "models/config.h"
@@ -23,34 +27,42 @@ namespace longconv::models {
 /// The parameters of the MLP over positional features; one sine frequency for all activations.
 class FilterMlp : public torch::nn::Module, public HasAliases {
  public:
-  FilterMlp(const FilterConfig& config, std::int64_t outputs, const at::TensorOptions& options);
+  /// `shared_freq`: the frequency of another MLP, which stays registered there; undefined for one
+  /// of its own.
+  FilterMlp(const FilterConfig& config, std::int64_t outputs, const at::TensorOptions& options,
+            const at::Tensor& shared_freq = {});
   [[nodiscard]] std::vector<Alias> aliases() const override;
 
   std::vector<std::shared_ptr<Linear>> linears;  ///< E -> F, M times F -> F, F -> outputs (no bias)
   at::Tensor freq;                               ///< (1, F)
+
+ private:
+  bool owns_freq_;
 };
 
-class HyenaFilter : public torch::nn::Module, public HasFilterStore {
+class HyenaFilter : public torch::nn::Module, public HasFilterStore, public HasAliases {
  public:
   /// `count` filters (order - 1) for each of `channels` channels. Throws ConfigError at the key.
   HyenaFilter(const FilterConfig& config, std::int64_t channels, std::int64_t count,
               std::int64_t l_max, const at::TensorOptions& options);
 
   /// Filters for the first `length` <= l_max steps: `count` of them (D, length) in application
-  /// order, in the parameters' dtype whatever autocast says. Made anew only if filter_store() has
-  /// none that still hold.
+  /// order, with k_reverse where bidirectional, in the parameters' dtype whatever autocast says.
+  /// Made anew only if filter_store() has none that still hold.
   [[nodiscard]] std::vector<LongFilter> filters(std::int64_t length);
   /// The skip weights, `count` tensors (D).
   [[nodiscard]] std::vector<at::Tensor> skips() const;
 
   [[nodiscard]] std::int64_t count() const { return count_; }
   FilterStore& filter_store() override { return store_; }
+  [[nodiscard]] std::vector<Alias> aliases() const override;
 
   at::Tensor bias;  ///< (D count), starts N(0, 1)
 
  private:
-  /// What filters() makes: the network over the features' first `length` rows.
+  /// What filters() makes: each network over the features' first `length` rows.
   [[nodiscard]] std::vector<at::Tensor> evaluate(std::int64_t length) const;
+  [[nodiscard]] std::vector<at::Tensor> evaluate(const FilterMlp& mlp, std::int64_t length) const;
   /// Every tensor that evaluate() reads.
   [[nodiscard]] std::vector<at::Tensor> inputs() const;
   /// (..., D count) in the configured channel layout (1.4) -> `count` views (..., D).
@@ -62,9 +74,10 @@ class HyenaFilter : public torch::nn::Module, public HasFilterStore {
   bool modulate_;
   double shift_;
   std::shared_ptr<FilterMlp> mlp_;
-  at::Tensor z_;       ///< (1, l_max, E)
-  at::Tensor t_;       ///< (1, l_max, 1)
-  at::Tensor deltas_;  ///< (1, 1, D count)
+  std::shared_ptr<FilterMlp> reverse_mlp_;  ///< null: causal
+  at::Tensor z_;                            ///< (1, l_max, E)
+  at::Tensor t_;                            ///< (1, l_max, 1)
+  at::Tensor deltas_;                       ///< (1, 1, D count)
   FilterStore store_;
 };
 

@@ -16,6 +16,9 @@ HyenaOperator::HyenaOperator(const ModelConfig& config, const at::TensorOptions&
         "the length the filters are built for must be set, at least 2 (e.g. 1024), got {}",
         l_max_));
   }
+  if (config.filter.bidirectional()) {
+    config.filter.bidirectional.fail("the Hyena operator is causal; expected false, got true");
+  }
   const std::int64_t d = channels_;
   const std::int64_t wide = (config.order() + 1) * d;
   in_proj_ = register_module("in_proj", std::make_shared<Linear>(d, wide, true, options));

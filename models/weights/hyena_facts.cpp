@@ -1,13 +1,10 @@
 #include "models/weights/hyena_facts.h"
 
 #include "core/base/check.h"
-#include "models/heads/language_model.h"
 
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cstring>
-#include <set>
 #include <string_view>
 
 namespace longconv::models {
@@ -16,11 +13,7 @@ namespace {
 constexpr const char* kEmbedding = "backbone.embeddings.word_embeddings.weight";
 constexpr const char* kHead = "lm_head.weight";
 
-/// config.json's words (safari and HyenaDNA, then the Hugging Face port) and ours.
-struct Word {
-  const char* published;
-  const char* key;
-};
+/// Of safari and HyenaDNA, then of the Hugging Face port.
 constexpr Word kWords[] = {
     {"d_model", "model.d_model"},
     {"n_layer", "model.n_layers"},
@@ -60,11 +53,6 @@ struct Shapes {
     return found == keys.end() ? 0 : std::stoll(found->second);
   }
   bool attends() const { return keys.count("model.attention.layers") != 0; }
-};
-
-struct Setting {
-  const char* key;
-  const char* value;
 };
 
 /// Published models, and what their files leave open (models.md 2.3, 5.1, 5.5); the first that
@@ -110,53 +98,23 @@ const std::vector<Published>& published_models() {
   return models;
 }
 
-const files::TensorView& need(const NamedTensors& named, const std::string& name,
-                              std::size_t dimensions, const std::string& where) {
-  const auto found = named.tensors.find(name);
-  if (found == named.tensors.end()) {
-    const auto why = named.unreadable.find(name);
-    if (why != named.unreadable.end()) throw CheckpointError(why->second);
-    throw CheckpointError(fmt::format("{}: tensor {} is missing", where, name));
-  }
-  const std::vector<std::int64_t>& shape = found->second.shape;
-  const bool empty = std::find(shape.begin(), shape.end(), 0) != shape.end();
-  LONGCONV_CHECK(shape.size() == dimensions && !empty, CheckpointError,
-                 "{}: tensor {}: expected {} dimensions of at least 1, got {}", where, name,
-                 dimensions, files::shape_words(shape));
-  return found->second;
-}
-
-/// Layers from 0, as many as there are without a gap.
-std::int64_t count_layers(const NamedTensors& named) {
-  std::int64_t layers = 0;
-  const auto is_there = [&](std::int64_t layer) {
-    const std::string prefix = fmt::format("backbone.layers.{}.", layer);
-    const auto at = named.tensors.lower_bound(prefix);
-    return at != named.tensors.end() && at->first.starts_with(prefix);
-  };
-  while (is_there(layers)) ++layers;
-  return layers;
-}
-
-Shapes read_shapes(const NamedTensors& named, const std::string& where) {
+Shapes read_shapes(const FactSources& from) {
   Shapes out;
   const auto set = [&](const char* key, std::int64_t value) {
     out.keys[key] = std::to_string(value);
   };
-  const files::TensorView& embedding = need(named, kEmbedding, 2, where);
+  const files::TensorView& embedding = need_tensor(from, kEmbedding, 2);
   out.rows = embedding.shape[0];
   const std::int64_t d_model = embedding.shape[1];
   set("model.d_model", d_model);
-  const std::int64_t layers = count_layers(named);
-  LONGCONV_CHECK(layers > 0, CheckpointError, "{}: tensor backbone.layers.0.* is missing", where);
+  const std::int64_t layers = count_layers(from, "backbone.layers.");
   set("model.n_layers", layers);
-  set("model.d_inner", need(named, "backbone.layers.0.mlp.fc1.weight", 2, where).shape[0]);
+  set("model.d_inner", need_tensor(from, "backbone.layers.0.mlp.fc1.weight", 2).shape[0]);
 
   std::vector<std::int64_t> attending;
   std::int64_t first = -1;  // the first Hyena layer
   for (std::int64_t i = 0; i < layers; ++i) {
-    const bool attends =
-        named.tensors.count(fmt::format("backbone.layers.{}.mixer.Wqkv.weight", i)) != 0;
+    const bool attends = has_tensor(from, fmt::format("backbone.layers.{}.mixer.Wqkv.weight", i));
     if (attends) attending.push_back(i);
     if (!attends && first < 0) first = i;
   }
@@ -164,39 +122,18 @@ Shapes read_shapes(const NamedTensors& named, const std::string& where) {
     out.keys["model.attention.layers"] = fmt::format("[{}]", fmt::join(attending, ", "));
   }
   LONGCONV_CHECK(first >= 0, CheckpointError, "{}: every layer is attention; expected Hyena layers",
-                 where);
+                 from.where);
   const std::string mixer = fmt::format("backbone.layers.{}.mixer.", first);
   const std::string filter = mixer + "filter_fn.";
-  set("model.order", need(named, mixer + "in_proj.weight", 2, where).shape[0] / d_model - 1);
-  set("model.short_filter.taps", need(named, mixer + "short_filter.weight", 3, where).shape[2]);
-  const files::TensorView& z = need(named, filter + "pos_emb.z", 3, where);
+  set("model.order", need_tensor(from, mixer + "in_proj.weight", 2).shape[0] / d_model - 1);
+  set("model.short_filter.taps", need_tensor(from, mixer + "short_filter.weight", 3).shape[2]);
+  const files::TensorView& z = need_tensor(from, filter + "pos_emb.z", 3);
   set("model.l_max", z.shape[1]);
   set("model.filter.emb_dim", z.shape[2]);
-  set("model.filter.width", need(named, filter + "implicit_filter.0.weight", 2, where).shape[0]);
-  std::int64_t linears = 0;
-  while (named.tensors.count(fmt::format("{}implicit_filter.{}.weight", filter, 2 * linears)) !=
-         0) {
-    ++linears;
-  }
-  set("model.filter.depth", std::max<std::int64_t>(linears - 2, 0));
-
-  const auto head = named.tensors.find(kHead);
-  const bool tied =
-      head == named.tensors.end() ||
-      (head->second.data.size() == embedding.data.size() &&
-       std::memcmp(head->second.data.data(), embedding.data.data(), embedding.data.size()) == 0);
-  out.keys["model.tie_embeddings"] = tied ? "true" : "false";
+  set("model.filter.width", need_tensor(from, filter + "implicit_filter.0.weight", 2).shape[0]);
+  set("model.filter.depth", count_inner_layers(from, filter + "implicit_filter."));
+  out.keys["model.tie_embeddings"] = is_tied(from, kHead, kEmbedding) ? "true" : "false";
   return out;
-}
-
-/// Sets a key; an impossible value is a fault of the weights, not of the user's configuration.
-void assign(ModelFile& file, const std::string& key, const std::string& value,
-            const std::string& origin) {
-  try {
-    config::apply_override(file, key + "=" + value);
-  } catch (const ConfigError& error) {
-    throw CheckpointError(fmt::format("{}: {}", origin, error.what()));
-  }
 }
 
 }  // namespace
@@ -208,80 +145,31 @@ bool is_hyena(const NamedTensors& named) {
   });
 }
 
-ModelFacts hyena_facts(const NamedTensors& named, const std::map<std::string, std::string>& config,
-                       const std::string& config_file, const std::vector<std::string>& overrides,
-                       const std::string& where) {
-  ModelFacts out;
-  out.file = std::make_unique<ModelFile>();
-  ModelFile& file = *out.file;
-  const Shapes shapes = read_shapes(named, where);
-  assign(file, "model.family", "hyena", where);
-
-  std::set<std::string> open = {"model.filter.modulate", "model.filter.shift"};
-  if (shapes.number("model.order") > 2) open.insert("model.filter.layout");
-  if (shapes.attends()) open.insert({"model.attention.n_heads", "model.attention.rotary_dim"});
-  for (const Published& model : published_models()) {
-    if (!model.matches(shapes)) continue;
-    out.published = model.name;
-    out.tokenizer = model.tokenizer;
-    for (const Setting& setting : model.settings) {
-      assign(file, setting.key, setting.value, model.name);
-      open.insert(setting.key);
-    }
-    break;
+ModelFacts hyena_facts(const FactSources& from) {
+  const Shapes shapes = read_shapes(from);
+  FactsBuilder facts(from, "hyena", shapes.keys);
+  facts.leave_open({"model.filter.modulate", "model.filter.shift"});
+  if (shapes.number("model.order") > 2) facts.leave_open({"model.filter.layout"});
+  if (shapes.attends()) {
+    facts.leave_open({"model.attention.n_heads", "model.attention.rotary_dim"});
   }
-  if (out.published.empty()) {
-    assign(file, "model.vocab_size", std::to_string(shapes.rows), where);
-    if (shapes.rows % file.model.pad_vocab_multiple() != 0) {
-      assign(file, "model.pad_vocab_multiple", "1", where);
-    }
-    open.insert("model.vocab_size");
+  const std::vector<Published>& all = published_models();
+  const auto known = std::find_if(all.begin(), all.end(),
+                                  [&](const Published& model) { return model.matches(shapes); });
+  if (known != all.end()) {
+    facts.recognise(known->name, known->tokenizer, known->settings);
+  } else {
+    facts.rows_are_ids(shapes.rows);
   }
-  for (const Word& word : kWords) {
-    const auto found = config.find(word.published);
-    if (found == config.end()) continue;
-    const auto tensors = shapes.keys.find(word.key);
-    if (tensors != shapes.keys.end()) {
-      if (tensors->second != found->second) {
-        out.inferred.push_back(fmt::format("{} = {} (tensors; config.json says {} = {})", word.key,
-                                           tensors->second, word.published, found->second));
-      }
-      continue;
-    }
-    assign(file, word.key, found->second, config_file + ": " + word.published);
-    out.inferred.push_back(
-        fmt::format("{} = {} (config.json: {})", word.key, found->second, word.published));
-    open.erase(word.key);
+  facts.read_config(kWords);
+  if (from.config.count("layer.lr_pos_emb") != 0) {
+    const bool trained = facts.model().filter.lr_positions() > 0.0;  // 0 made z a buffer (0.5)
+    facts.settle("model.filter.train_positions", trained ? "true" : "false", from.config_file);
   }
-  if (const auto rate = config.find("layer.lr_pos_emb"); rate != config.end()) {
-    const bool trained = file.model.filter.lr_positions() > 0.0;  // 0 made z a buffer (0.5)
-    assign(file, "model.filter.train_positions", trained ? "true" : "false", config_file);
-    open.erase("model.filter.train_positions");
-  }
-  for (const auto& [key, value] : shapes.keys) {
-    assign(file, key, value, where);
-    const std::string words = fmt::format("{} = {} (tensors", key, value);
-    const bool listed =
-        std::any_of(out.inferred.begin(), out.inferred.end(),
-                    [&](const std::string& line) { return line.starts_with(words); });
-    if (!listed) out.inferred.push_back(words + ")");
-  }
-  for (const std::string& text : overrides) {
-    config::apply_override(file, text);
-    open.erase(text.substr(0, text.find('=')));
-  }
-  const std::int64_t rows = padded_vocab(file.model.vocab_size(), file.model.pad_vocab_multiple());
-  LONGCONV_CHECK(rows == shapes.rows, CheckpointError,
-                 "{}: tensor {} has {} rows, but model.vocab_size = {} in multiples of "
-                 "model.pad_vocab_multiple = {} makes {}; set model.vocab_size={}",
-                 where, kEmbedding, shapes.rows, file.model.vocab_size(),
-                 file.model.pad_vocab_multiple(), rows, shapes.rows);
-  for (const config::KeyBase* key : config::all_keys(file)) {
-    if (open.count(key->path()) == 0) continue;
-    out.defaulted.push_back(fmt::format("{} = {} ({})", key->path(), key->to_toml(),
-                                        out.published.empty() ? "default" : out.published));
-  }
-  return out;
+  facts.read_tensors();
+  facts.apply_overrides();
+  facts.check_rows(kEmbedding, shapes.rows);
+  return facts.finish();
 }
 
 }  // namespace longconv::models

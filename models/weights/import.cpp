@@ -2,7 +2,9 @@
 
 #include "core/base/check.h"
 #include "core/files/hash.h"
+#include "models/weights/extend.h"
 #include "models/weights/hyena_facts.h"
+#include "models/weights/m2_bert_facts.h"
 #include "models/weights/source.h"
 #include "models/weights/widen.h"
 
@@ -25,12 +27,13 @@ struct Importer {
   const char* family;
   RepairReport (*repair)(NamedTensors&, const std::string& where);
   bool (*recognises)(const NamedTensors&);
-  ModelFacts (*facts)(const NamedTensors&, const std::map<std::string, std::string>& config,
-                      const std::string& config_file, const std::vector<std::string>& overrides,
-                      const std::string& where);
+  ModelFacts (*facts)(const FactSources& from);
+  /// Takes the tensors to the configuration's length; nullptr: the family cannot.
+  std::vector<std::string> (*extend)(NamedTensors&, const ModelConfig&) = nullptr;
 };
 constexpr Importer kImporters[] = {
     {"hyena", &repair_hyena_names, &is_hyena, &hyena_facts},
+    {"m2_bert", &repair_m2_bert_names, &is_m2_bert, &m2_bert_facts, &extend_m2_bert},
 };
 
 bool is_allowed(const std::vector<std::string>& allow, const std::string& name) {
@@ -172,8 +175,13 @@ ImportReport import_weights(const ImportOptions& options, const fs::path& folder
     report.family = importer.family;
     report.repaired = std::move(repairs.repaired);
     report.dropped = std::move(repairs.dropped);
-    facts =
-        importer.facts(named, source.config, source.config_file.string(), options.overrides, where);
+    const std::string config_file = source.config_file.string();
+    facts = importer.facts({named, source.config, config_file, options.overrides, where});
+    if (importer.extend != nullptr) {
+      for (std::string& line : importer.extend(named, facts.file->model)) {
+        report.repaired.push_back(std::move(line));
+      }
+    }
     break;
   }
   if (report.family.empty()) {

@@ -5,8 +5,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <functional>
 #include <set>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -50,7 +52,7 @@ struct Prefix {
   std::string_view with;
 };
 /// In this order: wrappers of training first.
-constexpr Prefix kPrefixes[] = {
+constexpr Prefix kHyenaPrefixes[] = {
     {"module.", ""},           // DataParallel
     {"_forward_module.", ""},  // DeepSpeed in Lightning
     {"model.", ""},            // Lightning
@@ -59,6 +61,24 @@ constexpr Prefix kPrefixes[] = {
     {"embedding.", "backbone.embeddings.word_embeddings."},
     {"backbone.norm.", "backbone.ln_0."},
 };
+constexpr Prefix kM2BertPrefixes[] = {
+    {"module.", ""},  // DataParallel, also of Composer and of older retrieval files
+    {"model.", ""},   // Composer
+};
+
+void rename_prefixes(NamedTensors& named, std::span<const Prefix> prefixes, RepairReport& report,
+                     const std::string& where) {
+  for (const Prefix& row : prefixes) {
+    const std::size_t changed = rename_all(
+        named, [&](const std::string& name) { return replace_prefix(name, row.prefix, row.with); },
+        where);
+    if (changed > 0) {
+      report.repaired.push_back(
+          row.with.empty() ? fmt::format("{} taken off {} names", row.prefix, changed)
+                           : fmt::format("{} is {} in {} names", row.prefix, row.with, changed));
+    }
+  }
+}
 
 /// Gradient checkpointing wraps mixer and mlp (models.md 5.2).
 std::string unwrap_layer(const std::string& name) {
@@ -83,15 +103,29 @@ LayerName layer_of(const std::string& name) {
   return {name.substr(0, end + 1), std::stoi(digits)};
 }
 
-void drop_metrics(NamedTensors& named, RepairReport& report) {
+/// Leaves out the tensors for which `why` has an answer.
+void drop(NamedTensors& named, RepairReport& report,
+          const std::function<const char*(const files::TensorView&, const std::string&)>& why) {
   for (auto at = named.tensors.begin(); at != named.tensors.end();) {
-    if (at->first.find("_torchmetrics.") != std::string::npos) {
-      report.dropped.push_back(at->first + " (state of a training metric)");
+    if (const char* reason = why(at->second, at->first)) {
+      report.dropped.push_back(fmt::format("{} ({})", at->first, reason));
       at = named.tensors.erase(at);
     } else {
       ++at;
     }
   }
+}
+
+/// Whether the values are 0, 1, ..
+bool counts_up(const files::TensorView& view) {
+  const std::size_t size = view.dtype == Dtype::i64 ? 8 : view.dtype == Dtype::i32 ? 4 : 0;
+  if (size == 0) return false;
+  for (std::size_t i = 0; i * size < view.data.size(); ++i) {
+    std::int64_t value = 0;  // little-endian, as the files are
+    std::memcpy(&value, view.data.data() + i * size, size);
+    if (value != static_cast<std::int64_t>(i)) return false;
+  }
+  return true;
 }
 
 bool has(const NamedTensors& named, const std::string& name) {
@@ -201,21 +235,26 @@ void rotate_norms(NamedTensors& named, RepairReport& report, const std::string& 
 
 RepairReport repair_hyena_names(NamedTensors& named, const std::string& where) {
   RepairReport report;
-  drop_metrics(named, report);
-  for (const Prefix& row : kPrefixes) {
-    const std::size_t changed = rename_all(
-        named, [&](const std::string& name) { return replace_prefix(name, row.prefix, row.with); },
-        where);
-    if (changed > 0) {
-      report.repaired.push_back(
-          row.with.empty() ? fmt::format("{} taken off {} names", row.prefix, changed)
-                           : fmt::format("{} is {} in {} names", row.prefix, row.with, changed));
-    }
-  }
+  drop(named, report, [](const files::TensorView&, const std::string& name) {
+    return name.find("_torchmetrics.") != std::string::npos ? "state of a training metric"
+                                                            : nullptr;
+  });
+  rename_prefixes(named, kHyenaPrefixes, report, where);
   const std::size_t wrapped = rename_all(named, unwrap_layer, where);
   if (wrapped > 0) report.repaired.push_back(fmt::format(".layer taken out of {} names", wrapped));
   repair_layers(named, report, where);
   rotate_norms(named, report, where);
+  return report;
+}
+
+RepairReport repair_m2_bert_names(NamedTensors& named, const std::string& where) {
+  RepairReport report;
+  rename_prefixes(named, kM2BertPrefixes, report, where);
+  drop(named, report, [](const files::TensorView& view, const std::string& name) -> const char* {
+    if (name.find("flashfft") != std::string::npos) return "a buffer of FlashFFTConv";
+    const bool is_counter = name == "bert.embeddings.position_ids" && counts_up(view);
+    return is_counter ? "counts the positions" : nullptr;
+  });
   return report;
 }
 

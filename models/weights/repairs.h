@@ -28,4 +28,8 @@ struct RepairReport {
 /// Face). Throws CheckpointError with `where` if two tensors would get one name.
 RepairReport repair_hyena_names(NamedTensors& named, const std::string& where);
 
+/// Those of an M2-BERT (models.md 3.2; Composer, Hugging Face). Position ids, if they are 0, 1, ..,
+/// and FlashFFTConv's buffers are left out. Throws as repair_hyena_names() does.
+RepairReport repair_m2_bert_names(NamedTensors& named, const std::string& where);
+
 }  // namespace longconv::models

@@ -1,8 +1,9 @@
 // The published numbers of the Hyena operator, attention and the language models (models.md 8.2,
 // 8.3, 8.6), forward, backward and four steps of AdamW.
 
+#include "tests/models/goldens.h"
+
 #include "models/layers/attention.h"
-#include "tests/models/small_models.h"
 
 #include <torch/optim/adamw.h>
 
@@ -12,55 +13,8 @@
 namespace longconv::testing {
 namespace {
 
-// The bounds of 8.1. float32: sin(w x) multiplies rounding by w in every layer of the filter MLP.
-constexpr double kFloat64 = 1e-10;
-constexpr double kFloat32 = 1e-4;
-
-struct Precision {
-  const char* name;
-  at::DeviceType device;
-  at::ScalarType dtype;
-  double tolerance;
-};
-constexpr Precision kPrecisions[] = {
-    {"CpuFloat64", at::kCPU, at::kDouble, kFloat64},
-    {"CpuFloat32", at::kCPU, at::kFloat, kFloat32},
-    {"CudaFloat64", at::kCUDA, at::kDouble, kFloat64},
-    {"CudaFloat32", at::kCUDA, at::kFloat, kFloat32},
-};
-
-class Goldens : public ::testing::TestWithParam<Precision> {
- protected:
-  void SetUp() override {
-    if (GetParam().device == at::kCUDA && !at::hasCUDA()) {
-      GTEST_SKIP() << "no CUDA device (or a build without CUDA)";
-    }
-  }
-  static at::TensorOptions options() {
-    return at::TensorOptions(GetParam().dtype).device(GetParam().device);
-  }
-  static double tolerance() { return GetParam().tolerance; }
-  static at::Tensor ids(std::int64_t low = 7, std::int64_t vocab = 12) {
-    return token_ids(2, 16, low, vocab).to(GetParam().device);
-  }
-  /// An output without the signal, or without the filter, must not pass even the looser bound.
-  static void expect_sensitive(const at::Tensor& y, const at::Tensor& without_filter,
-                               const Golden& golden) {
-    EXPECT_FALSE(matches(at::zeros_like(y), golden, kFloat32)) << "zeros pass";
-    EXPECT_FALSE(matches(without_filter, golden, kFloat32)) << "an output without filter passes";
-  }
-};
-
 INSTANTIATE_TEST_SUITE_P(EveryPrecision, Goldens, ::testing::ValuesIn(kPrecisions),
                          [](const auto& test) { return std::string(test.param.name); });
-
-/// Zeroes the last layer of every filter MLP: the long convolution keeps only its skip.
-void remove_filters(torch::nn::Module& module) {
-  const at::NoGradGuard no_grad;
-  for (auto& parameter : module.named_parameters()) {
-    if (parameter.key().ends_with("implicit_filter.6.weight")) parameter->zero_();
-  }
-}
 
 struct OperatorCase {
   std::int64_t order;
@@ -262,19 +216,6 @@ TEST(SmallModels, PaddedColumnsBelongToTheLossOfG5) {
   const at::Tensor ids = token_ids(2, 16, 0, 13);
   const double cut = next_token_loss(model->logits(ids).narrow(2, 0, 13), ids).item<double>();
   EXPECT_NEAR(cut, 2.54411086426, kFloat64 * 2.5 + 5e-12);
-}
-
-using Gradients = std::map<std::string, Moments>;
-
-void expect_gradients(const torch::nn::Module& module, const std::string& prefix,
-                      const Gradients& want, double tolerance) {
-  const auto parameters = module.named_parameters();
-  for (const auto& [name, moments] : want) {
-    const at::Tensor* parameter = parameters.find(prefix + name);
-    ASSERT_NE(parameter, nullptr) << prefix + name;
-    ASSERT_TRUE(parameter->grad().defined()) << prefix + name;
-    EXPECT_TRUE(matches(parameter->grad(), moments, tolerance)) << prefix + name;
-  }
 }
 
 TEST_P(Goldens, GradientsOfTheStrongOperator) {

@@ -8,6 +8,7 @@
 #include "models/weights/export.h"
 #include "models/weights/model_folder.h"
 #include "tests/models/small_models.h"
+#include "tests/models/weights_files.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/torch_writer.h"
 
@@ -27,31 +28,9 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using Tensors = std::map<std::string, at::Tensor>;
-using Rename = std::function<std::string(std::string)>;
+using Tensors = NamedValues;
 
 const std::string kMlp = ".filter_fn.implicit_filter.";
-
-/// A golden model's state dict with every published name.
-Tensors published(const torch::nn::Module& model) {
-  Tensors out;
-  for (const auto& [name, tensor] : models::state_dict(model)) out[name] = tensor.detach().clone();
-  for (const models::Alias& alias : models::all_aliases(model)) {
-    out[alias.alias] = out.at(alias.name).clone();
-  }
-  return out;
-}
-
-Tensors renamed(const Tensors& tensors, const Rename& rename) {
-  Tensors out;
-  for (const auto& [name, tensor] : tensors) out[rename(name)] = tensor;
-  return out;
-}
-
-std::string replaced(std::string name, const std::string& what, const std::string& with) {
-  const auto at = name.find(what);
-  return at == std::string::npos ? name : name.replace(at, what.size(), with);
-}
 
 /// As a run with gradient checkpointing saves it: model.backbone.layers.0.mixer.layer.in_proj..
 std::string lightning_name(const std::string& name) {
@@ -60,21 +39,6 @@ std::string lightning_name(const std::string& name) {
 
 std::string hf_name(const std::string& name) {
   return name.starts_with("backbone.") ? "hyena." + name : name;
-}
-
-void write_safetensors(const fs::path& path, const Tensors& tensors) {
-  std::vector<files::TensorView> views;
-  for (const auto& [name, tensor] : tensors) {
-    Dtype dtype = Dtype::f32;
-    if (tensor.scalar_type() == at::kDouble) dtype = Dtype::f64;
-    if (tensor.scalar_type() == at::kBFloat16) dtype = Dtype::bf16;
-    if (tensor.scalar_type() == at::kHalf) dtype = Dtype::f16;
-    views.push_back({name,
-                     dtype,
-                     tensor.sizes().vec(),
-                     {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()}});
-  }
-  files::write_safetensors(path, views);
 }
 
 class Import : public ::testing::Test {
@@ -339,14 +303,7 @@ TEST_P(RoundTrip, GivesEveryTensorBackByteForByte) {
   files::create_folders(exported);
   models::export_weights(opened.file->model, out_ / "model.safetensors", format, exported);
 
-  const files::SafetensorsFile file(exported / "model.safetensors");
-  EXPECT_EQ(file.tensors().size(), tensors_.size()) << "every published name, and no other";
-  for (const auto& [name, tensor] : tensors_) {
-    const files::TensorView& view = file.tensors().at(names(name));
-    EXPECT_EQ(at::IntArrayRef(view.shape), tensor.sizes()) << name;
-    ASSERT_EQ(view.data.size(), tensor.nbytes()) << name;
-    EXPECT_EQ(std::memcmp(view.data.data(), tensor.const_data_ptr(), tensor.nbytes()), 0) << name;
-  }
+  expect_file(exported / "model.safetensors", renamed(tensors_, names));
   const std::string before = files::read_text(out_ / "config.toml");
   const std::string weights = files::read_text(out_ / "model.safetensors");
   import(exported);

@@ -49,12 +49,9 @@ inline at::Tensor token_ids(std::int64_t batch, std::int64_t length, std::int64_
 inline at::Tensor golden_fill(const std::string& name, int tid, const at::Tensor& like) {
   const at::Tensor wave = det(tid, like.sizes(), like.options());
   const bool weight = name.ends_with(".weight") || name == "weight";
-  if (name.find("norm") != std::string::npos || name.find("ln_f") != std::string::npos) {
-    return weight ? 1.0 + 0.1 * wave : 0.1 * wave;
-  }
-  if (name.find("word_embeddings") != std::string::npos || name.ends_with("filter_fn.bias")) {
-    return 0.5 * wave;
-  }
+  const auto has = [&](const char* part) { return name.find(part) != std::string::npos; };
+  if (has("norm") || has("Norm") || has("ln_f")) return weight ? 1.0 + 0.1 * wave : 0.1 * wave;
+  if (has("_embeddings.") || has("filter_fn.bias") || has("filter_fn2.bias")) return 0.5 * wave;
   return weight ? 0.3 * wave : 0.1 * wave;
 }
 
@@ -90,9 +87,10 @@ inline void fill(torch::nn::Module& module, const std::vector<std::string>& name
   for (const std::string& name : names) {
     at::Tensor& parameter = parameters[name];  // throws for an unknown name
     parameter.copy_(golden_fill(name, tid++, parameter));
-    const bool projects = name.ends_with("in_proj.weight") ||
-                          name.ends_with("short_filter.weight") ||
-                          name.ends_with("out_proj.weight");
+    const auto ends = [&](const char* end) { return name.ends_with(end); };
+    const bool projects = ends("in_proj.weight") || ends("short_filter.weight") ||
+                          ends("out_proj.weight") || ends("in_linear.weight") ||
+                          ends("out_linear.weight");
     if (strong && projects) parameter.mul_(3.0);
   }
 }

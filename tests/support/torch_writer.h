@@ -19,7 +19,7 @@ std::string raw(T value) {
 }
 
 inline std::string pickled_text(const std::string& text) {
-  return "X" + raw(static_cast<std::uint32_t>(text.size())) + text;
+  return std::string("X").append(raw(static_cast<std::uint32_t>(text.size()))).append(text);
 }
 
 /// A call of os.system("touch executed"), which a reader must not make.
@@ -27,7 +27,7 @@ inline std::string pickled_program() {
   return "cposix\nsystem\n" + pickled_text("touch executed") + "\x85R";
 }
 
-/// A dict below `keys` ({"state", "model"} for Composer): the tensors, float32 or float64, and
+/// A dict below `keys` ({"state", "model"} for Composer): the tensors (float32, float64, int64) and
 /// `more` opcodes of key and value.
 class TorchWriter {
  public:
@@ -93,7 +93,9 @@ class TorchWriter {
   /// _rebuild_tensor_v2(storage, 0, shape, strides, False, OrderedDict())
   [[nodiscard]] std::string pickled_tensor(std::size_t i, bool legacy) const {
     const at::Tensor& tensor = tensors_[i];
-    const char* type = tensor.scalar_type() == at::kDouble ? "DoubleStorage" : "FloatStorage";
+    const char* type = "FloatStorage";
+    if (tensor.scalar_type() == at::kDouble) type = "DoubleStorage";
+    if (tensor.scalar_type() == at::kLong) type = "LongStorage";
     return "ctorch._utils\n_rebuild_tensor_v2\n((" + pickled_text("storage") + "ctorch\n" + type +
            "\n" + pickled_text(std::to_string(i)) + pickled_text("cpu") + "\x8a\x08" +
            raw(tensor.numel()) + (legacy ? "N" : "") + "tQK" + std::string(1, '\0') +
@@ -103,7 +105,7 @@ class TorchWriter {
 
   [[nodiscard]] std::string object(bool legacy) const {
     std::string out = "\x80\x02";
-    for (const std::string& key : keys_) out += "}" + pickled_text(key);
+    for (const std::string& key : keys_) out.append("}").append(pickled_text(key));
     out += "ccollections\nOrderedDict\n)R(";
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
       out += pickled_text(names_[i]) + pickled_tensor(i, legacy);

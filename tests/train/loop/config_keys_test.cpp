@@ -1,5 +1,6 @@
 // No key exists that no code reads: tiny runs that reach every code path read them all.
 #include "core/files/atomic_file.h"
+#include "tests/train/loop/masked_run.h"
 #include "tests/train/loop/tiny_run.h"
 
 #include <gmock/gmock.h>
@@ -74,6 +75,13 @@ TEST(ConfigKeys, AreAllRead) {
     views.push_back(config.get());
     configs.push_back(std::move(config));
   }
+  const MaskedRun masked;
+  auto bert = masked.config(
+      "bert", {"schedule.max_steps=3", "model.filter.lr=1e-3", "model.filter.lr_positions=1e-5"});
+  Launch launch;
+  launch.config_path = masked.file().string();
+  longconv::train::train(*bert, launch);
+  views.push_back(bert.get());
   EXPECT_GT(configs[0]->optim.group.size(), 0U) << "[[optim.group]]'s keys were not tried";
   EXPECT_THAT(unread(views), IsEmpty()) << "keys that no code reads";
 }
