@@ -7,6 +7,7 @@ namespace {
 
 constexpr Family kFamilies[] = {
     {"hyena", "Hyena-GPT, arXiv:2302.10866", &make_hyena},
+    {"hyena_dna", "HyenaDNA, arXiv:2306.15794", &make_hyena_dna},
 };
 
 }  // namespace

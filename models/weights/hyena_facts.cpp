@@ -71,6 +71,7 @@ struct Setting {
 /// matches counts.
 struct Published {
   const char* name;
+  const char* family;
   bool (*matches)(const Shapes&);
   std::vector<Setting> settings;
   const char* tokenizer;
@@ -78,6 +79,7 @@ struct Published {
 const std::vector<Published>& published_models() {
   static const std::vector<Published> models = {
       {"HyenaDNA",
+       "hyena_dna",
        [](const Shapes& s) {
          return s.rows == 16 && s.number("model.filter.emb_dim") == 5 &&
                 s.number("model.order") == 2 && !s.attends();
@@ -89,6 +91,7 @@ const std::vector<Published>& published_models() {
         {"model.filter.train_positions", "false"}},
        "dna"},
       {"Hyena small, 150B tokens of the Pile",
+       "hyena",
        [](const Shapes& s) {
          return s.rows == 50264 && s.number("model.d_model") == 864 &&
                 s.number("model.n_layers") == 18 && s.number("model.l_max") == 2048;
@@ -100,6 +103,7 @@ const std::vector<Published>& published_models() {
         {"model.embed_dropout", "0.0"}},
        "gpt2"},
       {"Hyena-GPT",
+       "hyena",
        [](const Shapes& s) { return s.rows == 50264; },
        {{"model.vocab_size", "50257"},
         {"model.filter.modulate", "true"},
@@ -224,6 +228,7 @@ ModelFacts hyena_facts(const NamedTensors& named, const std::map<std::string, st
     if (!model.matches(shapes)) continue;
     out.published = model.name;
     out.tokenizer = model.tokenizer;
+    assign(file, "model.family", model.family, model.name);
     for (const Setting& setting : model.settings) {
       assign(file, setting.key, setting.value, model.name);
       open.insert(setting.key);

@@ -6,14 +6,13 @@
 #include "models/cost/cost.h"
 #include "models/layers/attention.h"
 #include "models/weights/model_folder.h"
-#include "tests/models/small_models.h"
+#include "tests/models/slopes.h"
 #include "tests/support/gradcheck.h"
 #include "tests/support/temp_folder.h"
 #include "train/config.h"
 
 #include <gmock/gmock.h>
 
-#include <functional>
 #include <set>
 
 namespace longconv::testing {
@@ -22,8 +21,6 @@ namespace {
 using models::ModelConfig;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-double max_abs(const at::Tensor& x) { return x.abs().max().item<double>(); }
 
 /// A model with everything switched on: order 3, one attention layer with rotary positions.
 std::shared_ptr<models::Model> hybrid(at::ScalarType dtype = at::kDouble) {
@@ -66,32 +63,6 @@ TEST(Hyena, OperatorsOutputReachesEveryEarlierInput) {
     const double signal = max_abs(reach);
     EXPECT_LE(max_abs(reach.narrow(0, 9, 3)), 1e-12 * signal);
     EXPECT_GT(reach.narrow(0, 0, 9).min().item<double>(), 1e-6 * signal);
-  }
-}
-
-/// Every parameter's gradient against the slope of the loss in one direction per tensor, by
-/// differences of fourth order: three nested sines of frequency 10 bend too much for second order.
-void expect_slopes(torch::nn::Module& module, const std::function<at::Tensor()>& loss) {
-  module.zero_grad();
-  loss().backward();
-  const at::NoGradGuard no_grad;
-  constexpr double kStep = 1e-5;
-  for (auto& parameter : module.named_parameters()) {
-    at::Tensor& tensor = parameter.value();
-    ASSERT_TRUE(tensor.grad().defined()) << parameter.key();
-    const at::Tensor direction = det(50, tensor.sizes());
-    const at::Tensor kept = tensor.clone();
-    const auto moved = [&](double steps) {
-      tensor.copy_(kept + steps * kStep * direction);
-      return loss().item<double>();
-    };
-    const double slope =
-        (8.0 * (moved(1.0) - moved(-1.0)) - (moved(2.0) - moved(-2.0))) / (12.0 * kStep);
-    tensor.copy_(kept);
-    const double size = tensor.grad().norm().item<double>() * direction.norm().item<double>();
-    EXPECT_GT(size, 0.0) << parameter.key();
-    EXPECT_NEAR((tensor.grad() * direction).sum().item<double>(), slope, 1e-6 * size)
-        << parameter.key();
   }
 }
 
@@ -434,7 +405,7 @@ TEST(Configs, ImpossibleModelsAreErrorsAtTheKeysLine) {
 }
 
 TEST(Registry, KnowsItsFamilies) {
-  EXPECT_THAT(models::families(), ::testing::ElementsAre("hyena"));
+  EXPECT_THAT(models::families(), ::testing::ElementsAre("hyena", "hyena_dna"));
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ void resolve_keys(RunConfig& config, const std::string& config_path) {
   }
   if (config.run.dir().empty()) config.run.dir.set("runs/" + config.run.name());
   if (config.model.l_max() == 0) config.model.l_max.set(config.data.seq_len());
-  if (config.model.l_max() < config.data.seq_len()) {
+  if (config.model.longest_input() < config.data.seq_len()) {
     config.model.l_max.fail(fmt::format("expected at least data.seq_len = {}, got {}",
                                         config.data.seq_len(), config.model.l_max()));
   }
