@@ -34,6 +34,9 @@ class Model : public torch::nn::Module {
   [[nodiscard]] virtual std::int64_t vocab_size() const = 0;         ///< true ids
   [[nodiscard]] virtual std::int64_t padded_vocab_size() const = 0;  ///< columns of logits
   [[nodiscard]] virtual std::int64_t l_max() const = 0;              ///< longest input
+  /// Whether what comes later never changes a position's result, so that a row may be padded on its
+  /// right.
+  [[nodiscard]] virtual bool is_causal() const { return false; }
 };
 
 /// Builds and initialises a model from its resolved config (vocab_size and l_max must be set > 0).

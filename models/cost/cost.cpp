@@ -3,6 +3,7 @@
 #include "models/heads/language_model.h"
 #include "models/model.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace longconv::models {
@@ -44,6 +45,15 @@ Cost cost(const ModelConfig& config) {
                      width * (order - 1.0) * d;
   out.filter_flops_per_pass = convolving * 2.0 * length * mlp;
   return out;
+}
+
+std::int64_t forward_bytes_per_token(const ModelConfig& config, std::int64_t element_bytes,
+                                     bool with_logits) {
+  const std::int64_t d = config.d_model();
+  const std::int64_t transforms = (8 + config.order()) * d;
+  const std::int64_t mlp = 4 * d + 2 * config.inner_width();
+  const std::int64_t columns = padded_vocab(config.vocab_size(), config.pad_vocab_multiple());
+  return element_bytes * (std::max(transforms, mlp) + (with_logits ? 3 * columns : 0));
 }
 
 }  // namespace longconv::models

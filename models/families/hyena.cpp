@@ -142,6 +142,7 @@ class HyenaLm final : public Model, public HasAliases {
   [[nodiscard]] std::int64_t vocab_size() const override { return vocab_size_; }
   [[nodiscard]] std::int64_t padded_vocab_size() const override { return padded_vocab_size_; }
   [[nodiscard]] std::int64_t l_max() const override { return longest_; }
+  [[nodiscard]] bool is_causal() const override { return true; }
 
  private:
   /// models.md 2.4: every Linear (the filter MLP's too), the embedding and the head N(0, std),

@@ -21,6 +21,10 @@
 
 namespace longconv::models {
 
+/// The word of files for a tensor's dtype, and the way back. UnsupportedError for what has none.
+Dtype file_dtype(at::ScalarType type);
+at::ScalarType scalar_type(Dtype dtype);
+
 /// Every parameter and buffer by its name in models.md (aliases of one tensor are stored once).
 std::map<std::string, at::Tensor> state_dict(const torch::nn::Module& module);
 
