@@ -176,12 +176,8 @@ void save_weights(const torch::nn::Module& module, const fs::path& file,
   files::write_safetensors(file, views, all);
 }
 
-void load_weights(torch::nn::Module& module, const fs::path& file) {
-  const files::SafetensorsFile opened(file);
-  const std::string where = file.string();
-  std::map<std::string, files::TensorView> views = opened.tensors();
-  fold_aliases(views, module, where);
-  std::map<std::string, at::Tensor> tensors = state_dict(module);
+void copy_weights(std::map<std::string, at::Tensor>& tensors,
+                  const std::map<std::string, files::TensorView>& views, const std::string& where) {
   check_fits(tensors, views, where);
   const at::NoGradGuard no_grad;
   for (auto& [key, tensor] : tensors) {
@@ -191,6 +187,14 @@ void load_weights(torch::nn::Module& module, const fs::path& file) {
     if (!view.data.empty()) std::memcpy(host.data_ptr(), view.data.data(), view.data.size());
     tensor.copy_(host);
   }
+}
+
+void load_weights(torch::nn::Module& module, const fs::path& file) {
+  const files::SafetensorsFile opened(file);
+  std::map<std::string, files::TensorView> views = opened.tensors();
+  fold_aliases(views, module, file.string());
+  std::map<std::string, at::Tensor> tensors = state_dict(module);
+  copy_weights(tensors, views, file.string());
 }
 
 void write_model_folder(const fs::path& folder, const ModelConfig& config,

@@ -4,6 +4,7 @@
 #include "core/ops/long_conv.h"
 #include "core/runtime/device.h"
 #include "train/loop/feed.h"
+#include "train/loop/initial_weights.h"
 #include "train/loop/trainer.h"
 #include "train/optim/optimizer.h"
 #include "train/optim/schedule.h"
@@ -49,7 +50,9 @@ void resolve_keys(RunConfig& config, const std::string& config_path) {
 void resolve(RunConfig& config, const std::string& config_path) {
   resolve_keys(config, config_path);
   const auto shapes_only = at::TensorOptions(at::kFloat).device(at::kMeta);
-  append_default_groups(config.optim, parameter_infos(*models::build(config.model, shapes_only)));
+  const auto shapes = models::build(config.model, shapes_only);
+  freeze_parameters(config, *shapes);
+  append_default_groups(config.optim, parameter_infos(*shapes));
 }
 
 void set_arithmetic(const TrainSection& train) {
@@ -85,6 +88,7 @@ Parts build_parts(RunConfig& config) {
   runtime::seed_everything(seed);
   // Built on the CPU, so that a seed gives the same weights on every device.
   parts.model = models::build(config.model, at::TensorOptions(runtime::parameter_dtype(precision)));
+  freeze_parameters(config, *parts.model);
   append_default_groups(config.optim, parameter_infos(*parts.model));
   parts.model->to(parts.device);
   parts.optimizer = make_optimizer(*parts.model, config.optim);
