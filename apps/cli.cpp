@@ -141,6 +141,43 @@ void add_generate(CLI::App& program, Action& action) {
       [options, &action] { action = computing([options] { return generate(*options); }); });
 }
 
+void add_predict(CLI::App& program, Action& action) {
+  CLI::App* app = command(program, "predict", "Write a model's outputs for every row of a file",
+                          R"(Examples:
+  longconv predict models/hyenadna --input genes.fa --output genes.npy --what embedding
+  longconv predict runs/text --input documents.jsonl --output losses.jsonl --what loss
+  longconv predict runs/text --input ids.npy --output logits.safetensors --what logits --dtype bf16
+
+logits include the padded columns of the vocabulary; hidden is taken after the final norm; embedding
+is the mean of hidden over the positions that count, loss the mean negative log likelihood of the
+next token. A row is a line of ids, a FASTA sequence, a line of JSONL or a whole text file.)");
+  auto options = std::make_shared<PredictOptions>();
+  app->add_option("model", options->model, kModelHelp)->type_name("FOLDER")->required();
+  add_overrides(app, options->overrides);
+  app->add_option("--input", options->input,
+                  "Rows: token ids in .npy, sequences in .fa, .fna, .fasta, texts in .jsonl, .txt; "
+                  "all but .npy also with .gz")
+      ->type_name("FILE")
+      ->required();
+  app->add_option("--mask", options->mask,
+                  "Which positions of the ids count: 0 and 1 in .npy, of the same shape")
+      ->type_name("FILE");
+  app->add_option("--output", options->output, "Results: .npy, .safetensors or .jsonl")
+      ->type_name("FILE")
+      ->required();
+  app->add_option("--what", options->what, "logits, hidden, embedding or loss")
+      ->type_name("WHAT")
+      ->required()
+      ->check(CLI::IsMember({"logits", "hidden", "embedding", "loss"}));
+  app->add_option("--dtype", options->dtype, "Arithmetic: float32, bf16 or float64")
+      ->type_name("DTYPE")
+      ->check(CLI::IsMember({"float32", "bf16", "float64"}));
+  app->add_option("--device", options->device, "auto, cpu, cuda or cuda:N")->type_name("DEVICE");
+  add_json(app, options->json);
+  app->callback(
+      [options, &action] { action = computing([options] { return predict(*options); }); });
+}
+
 void add_import(CLI::App& program, Action& action) {
   CLI::App* app = command(program, "import", "Turn published weights into a model folder",
                           R"(Examples:
@@ -418,6 +455,7 @@ A first run:
   add_train(program, format, action);
   add_eval(program, action);
   add_generate(program, action);
+  add_predict(program, action);
   add_data(program, action);
   add_import(program, action);
   add_export(program, action);

@@ -49,6 +49,19 @@ struct GenerateOptions {
 };
 ExitCode generate(const GenerateOptions& options);
 
+struct PredictOptions {
+  std::string model;
+  std::string input;                   ///< .npy of ids, FASTA, text or JSONL
+  std::string mask;                    ///< .npy of 0 and 1, or empty
+  std::string output;                  ///< .npy, .safetensors, .jsonl
+  std::string what;                    ///< logits, hidden, embedding, loss
+  std::string dtype = "float32";       ///< float32, bf16, float64
+  std::vector<std::string> overrides;  ///< of the model's config
+  std::string device = "auto";
+  bool json = false;
+};
+ExitCode predict(const PredictOptions& options);
+
 struct ImportOptions {
   std::string source;                  ///< file or folder of published weights
   std::string out;                     ///< model folder to write

@@ -35,7 +35,7 @@ train::PerplexityOptions perplexity_options(const EvalOptions& options,
                                             const train::RunConfig& config, c10::Device device) {
   train::PerplexityOptions out;
   out.seq_len = config.data.seq_len();
-  if (config.model.l_max() < out.seq_len) {
+  if (config.model.longest_input() < out.seq_len) {
     config.data.seq_len.fail(fmt::format("expected at most the model's l_max = {}, got {}",
                                          config.model.l_max(), out.seq_len));
   }

@@ -3,6 +3,8 @@
 
 #include "core/config/section.h"
 
+#include <limits>
+
 namespace longconv::models {
 
 struct FilterConfig : config::Section {
@@ -31,6 +33,10 @@ struct FilterConfig : config::Section {
                              "window value at the decay point"};
   config::Key<bool> train_positions{this, "train_positions", true,
                                     "train the positional features z"};
+  config::Key<std::int64_t> max_taps{
+      this, "max_taps", 0, config::at_least(std::int64_t{0}),
+      "filters end after so many taps, at most l_max, and inputs may be longer than l_max (partial "
+      "convolution, 5.8); 0 = filters as long as the input"};
   config::Key<double> lr{this, "lr", 0.0, config::at_least(0.0),
                          "learning rate of the filter MLP; 0 = the optimiser's"};
   config::Key<double> lr_positions{this, "lr_positions", 0.0, config::at_least(0.0),
@@ -170,6 +176,10 @@ struct ModelConfig : config::Section {
       "published (LC-4), whole channels, or values"};
   config::Key<bool> mlp_blocks{this, "mlp_blocks", false,
                                "long_conv: an MLP of width d_inner after each layer"};
+  /// Tokens of the longest input: any number where the filters end on their own.
+  [[nodiscard]] std::int64_t longest_input() const {
+    return filter.max_taps() > 0 ? std::numeric_limits<std::int64_t>::max() : l_max();
+  }
   /// Width of the MLP, the default filled in.
   [[nodiscard]] std::int64_t inner_width() const {
     return d_inner() > 0 ? d_inner() : 4 * d_model();

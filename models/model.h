@@ -49,6 +49,9 @@ class Model : public torch::nn::Module {
   virtual at::Tensor logits(const Input& input) = 0;
   [[nodiscard]] virtual std::vector<ParameterOverride> overrides() const = 0;
   [[nodiscard]] virtual std::int64_t l_max() const = 0;  ///< longest input
+  /// Whether what comes later never changes a position's result, so that a row may be padded on its
+  /// right.
+  [[nodiscard]] virtual bool is_causal() const { return false; }
 };
 
 /// A model whose head is lm or mlm.

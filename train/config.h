@@ -17,6 +17,17 @@ struct GroupConfig : config::Section {
                                    "weight decay; negative = the optimiser's"};
 };
 
+struct InitConfig : config::Section {
+  explicit InitConfig(Section* parent) : Section(parent, "init", "What the weights start as") {}
+  config::Key<std::string> from{
+      this, "from", "",
+      "model folder, run or checkpoint whose weights the run starts from; empty = drawn at random"};
+  config::Key<bool> load_head{this, "load_head", false,
+                              "the head's weights too; false = the head starts afresh"};
+  config::Key<std::vector<std::string>> freeze{
+      this, "freeze", {}, "patterns of parameters that stay as they are; * matches anything"};
+};
+
 struct OptimConfig : config::Section {
   explicit OptimConfig(Section* parent) : Section(parent, "optim", "The optimiser") {
     add_list({"group", "Parameters by name pattern", [this] { return &group.append(); },
@@ -99,6 +110,7 @@ struct RunConfig : config::Section {
                                  "of everything random"};
   data::DataConfig data{this};
   models::ModelConfig model{this};
+  InitConfig init{this};
   OptimConfig optim{this};
   ScheduleConfig schedule{this};
   TrainSection train{this};

@@ -1,7 +1,7 @@
 # bash completion for longconv: subcommands, options, files, and the keys of a configuration.
 # The lists below are checked against `longconv ... --help` by tests/apps.
 
-_longconv_commands="train eval generate import export data inspect doctor bench report"
+_longconv_commands="train eval generate predict import export data inspect doctor bench report"
 
 # Subcommands of a command, or nothing.
 _longconv_subcommands() {
@@ -20,6 +20,7 @@ _longconv_options() {
     train) echo "--print-config --dry-run $common" ;;
     eval) echo "--overlap --ngrams --logistic --json $common" ;;
     generate) echo "--prompt --tokens --samples --temperature --top-k --top-p --seed --device --json $common" ;;
+    predict) echo "--input --mask --output --what --dtype --device --json $common" ;;
     "data prepare")
       echo "--out --tokenizer --validation --holdout --validation-share --split-seed --lines --document-chars --document-tokens --plain-specials --no-eos --max-bad --part --threads --json $common"
       ;;
@@ -49,6 +50,7 @@ _longconv_values() {
     --device) echo "auto cpu cuda" ;;
     --dtype) echo "float64 float32 bf16 fp16" ;;
     --mode) echo "causal bidirectional conjugate circular" ;;
+    --what) echo "logits hidden embedding loss" ;;
     --model) echo "unigram bpe char characters" ;;
   esac
 }

@@ -65,6 +65,15 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 void MappedFile::advise_random() const { advise(data_, size_, MADV_RANDOM); }
 void MappedFile::advise_sequential() const { advise(data_, size_, MADV_SEQUENTIAL); }
 
+void MappedFile::release(std::span<const std::byte> part) const {
+  // Whole pages inside the part only; its neighbours' may be in use.
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto offset = static_cast<std::size_t>(part.data() - data_);
+  const std::size_t begin = (offset + page - 1) / page * page;
+  const std::size_t end = (offset + part.size()) / page * page;
+  if (begin < end) advise(data_ + begin, end - begin, MADV_DONTNEED);
+}
+
 MappedFile map_weights(const std::filesystem::path& path) {
   try {
     return MappedFile(path);

@@ -24,6 +24,9 @@ class MappedFile {
   /// Tells the kernel that access will be random (loaders) or sequential (checks).
   void advise_random() const;
   void advise_sequential() const;
+  /// Gives the pages of `part`, a part of bytes(), back: a reader that has copied them does not
+  /// hold them twice. Reading them again brings them back.
+  void release(std::span<const std::byte> part) const;
 
  private:
   std::filesystem::path path_;

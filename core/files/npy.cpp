@@ -198,34 +198,37 @@ TensorView parse_npy(std::span<const std::byte> bytes, const std::string& path) 
   return view;
 }
 
-void write_npy(const std::filesystem::path& path, const TensorView& tensor) {
+std::string npy_header(Dtype dtype, std::span<const std::int64_t> shape, const std::string& path) {
   const auto* const row = std::find_if(std::begin(kDescrs), std::end(kDescrs),
-                                       [&](const Descr& d) { return d.dtype == tensor.dtype; });
+                                       [&](const Descr& d) { return d.dtype == dtype; });
   LONGCONV_CHECK(row != std::end(kDescrs), DataError,
-                 "{}: .npy has no {}; convert to float32 first", path.string(), name(tensor.dtype));
+                 "{}: .npy has no {}; convert to float32 first", path, name(dtype));
+  std::string words = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': (", row->word);
+  for (const std::int64_t dimension : shape) words += fmt::format("{}, ", dimension);
+  // (3, 4) but (3,): only a tuple of one keeps its comma, as NumPy writes it.
+  if (shape.size() > 1) words.resize(words.size() - 2);
+  if (shape.size() == 1) words.resize(words.size() - 1);
+  words += "), }";
+  const std::size_t unpadded = kPrefix + 2 + words.size() + 1;
+  words.append((kAlignment - unpadded % kAlignment) % kAlignment, ' ');
+  words += '\n';
+  LONGCONV_CHECK(words.size() <= 0xFFFF, DataError, "{}: {} dimensions are too many for .npy", path,
+                 shape.size());
+  const auto word_bytes = static_cast<std::uint16_t>(words.size());
+  std::string header(kMagic);
+  header += std::string_view("\x01\x00", 2);
+  header.append(reinterpret_cast<const char*>(&word_bytes), sizeof word_bytes);
+  return header + words;
+}
+
+void write_npy(const std::filesystem::path& path, const TensorView& tensor) {
+  const std::string header = npy_header(tensor.dtype, tensor.shape, path.string());
   const std::optional<std::int64_t> count = element_count(tensor.shape);
   LONGCONV_CHECK(
       count && static_cast<std::uint64_t>(*count) * size_of(tensor.dtype) == tensor.data.size(),
       ShapeError, "{}: {} {} does not fit its {} bytes", path.string(), shape_words(tensor.shape),
       name(tensor.dtype), tensor.data.size());
-  std::string header =
-      fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': (", row->word);
-  for (const std::int64_t dimension : tensor.shape) header += fmt::format("{}, ", dimension);
-  // (3, 4) but (3,): only a tuple of one keeps its comma, as NumPy writes it.
-  if (tensor.shape.size() > 1) header.resize(header.size() - 2);
-  if (tensor.shape.size() == 1) header.resize(header.size() - 1);
-  header += "), }";
-  const std::size_t begin = kPrefix + 2;
-  const std::size_t unpadded = begin + header.size() + 1;
-  header.append((kAlignment - unpadded % kAlignment) % kAlignment, ' ');
-  header += '\n';
-  LONGCONV_CHECK(header.size() <= 0xFFFF, DataError, "{}: {} dimensions are too many for .npy",
-                 path.string(), tensor.shape.size());
-  const auto header_bytes = static_cast<std::uint16_t>(header.size());
   AtomicFile file(path);
-  file.write(kMagic);
-  file.write(std::string_view("\x01\x00", 2));
-  file.write(std::as_bytes(std::span(&header_bytes, 1)));
   file.write(header);
   file.write(tensor.data);
   file.commit();

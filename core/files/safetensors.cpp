@@ -90,42 +90,6 @@ void check_tiling(const std::map<std::string, HeaderEntry>& entries, std::uint64
                  path, at, data_bytes);
 }
 
-std::string header_text(const std::vector<TensorView>& tensors,
-                        const std::map<std::string, std::string>& metadata,
-                        const std::filesystem::path& path) {
-  nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
-  std::set<std::string_view> names{"__metadata__"};
-  std::uint64_t at = 0;
-  for (const TensorView& tensor : tensors) {
-    const std::optional<std::int64_t> count = element_count(tensor.shape);
-    LONGCONV_CHECK(names.insert(tensor.name).second, ShapeError, "{}: two tensors are called {}",
-                   path.string(), tensor.name);
-    LONGCONV_CHECK(
-        count && static_cast<std::uint64_t>(*count) * size_of(tensor.dtype) == tensor.data.size(),
-        ShapeError, "{}: tensor {}: {} {} does not fit its {} bytes", path.string(), tensor.name,
-        shape_words(tensor.shape), name(tensor.dtype), tensor.data.size());
-    // push_back: operator[] of ordered_json searches all keys before it.
-    header.get_ref<nlohmann::ordered_json::object_t&>().push_back(
-        {tensor.name,
-         {{"dtype", dtype_word(tensor.dtype)},
-          {"shape", tensor.shape},
-          {"data_offsets", {at, at + tensor.data.size()}}}});
-    at += tensor.data.size();
-  }
-  std::string text;
-  try {
-    text = header.dump();
-  } catch (const nlohmann::json::exception& error) {  // text that is not UTF-8
-    throw ShapeError(fmt::format("{}: cannot write the header: {}", path.string(), error.what()));
-  }
-  text.append((kAlignment - (kPrefixBytes + text.size()) % kAlignment) % kAlignment, ' ');
-  LONGCONV_CHECK(text.size() <= kMaxHeaderBytes, ShapeError,
-                 "{}: the header would have {} bytes, the format allows {}", path.string(),
-                 text.size(), kMaxHeaderBytes);
-  return text;
-}
-
 }  // namespace
 
 std::optional<std::int64_t> element_count(std::span<const std::int64_t> shape) noexcept {
@@ -173,12 +137,56 @@ SafetensorsHeader parse_safetensors(std::span<const std::byte> bytes, const std:
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
     : file_(map_weights(path)), header_(parse_safetensors(file_.bytes(), path.string())) {}
 
+std::string safetensors_header(const std::vector<TensorView>& tensors,
+                               const std::map<std::string, std::string>& metadata,
+                               const std::filesystem::path& path) {
+  nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::set<std::string_view> names{"__metadata__"};
+  std::uint64_t at = 0;
+  for (const TensorView& tensor : tensors) {
+    const std::optional<std::int64_t> count = element_count(tensor.shape);
+    LONGCONV_CHECK(names.insert(tensor.name).second, ShapeError, "{}: two tensors are called {}",
+                   path.string(), tensor.name);
+    std::uint64_t end = 0;
+    LONGCONV_CHECK(count &&
+                       !__builtin_mul_overflow(static_cast<std::uint64_t>(*count),
+                                               size_of(tensor.dtype), &end) &&
+                       !__builtin_add_overflow(at, end, &end),
+                   ShapeError, "{}: tensor {}: shape {} has more elements than memory",
+                   path.string(), tensor.name, shape_words(tensor.shape));
+    // push_back: operator[] of ordered_json searches all keys before it.
+    header.get_ref<nlohmann::ordered_json::object_t&>().push_back(
+        {tensor.name,
+         {{"dtype", dtype_word(tensor.dtype)},
+          {"shape", tensor.shape},
+          {"data_offsets", {at, end}}}});
+    at = end;
+  }
+  std::string text;
+  try {
+    text = header.dump();
+  } catch (const nlohmann::json::exception& error) {  // text that is not UTF-8
+    throw ShapeError(fmt::format("{}: cannot write the header: {}", path.string(), error.what()));
+  }
+  text.append((kAlignment - (kPrefixBytes + text.size()) % kAlignment) % kAlignment, ' ');
+  LONGCONV_CHECK(text.size() <= kMaxHeaderBytes, ShapeError,
+                 "{}: the header would have {} bytes, the format allows {}", path.string(),
+                 text.size(), kMaxHeaderBytes);
+  const std::uint64_t header_bytes = text.size();
+  return std::string(reinterpret_cast<const char*>(&header_bytes), kPrefixBytes) + text;
+}
+
 void write_safetensors(const std::filesystem::path& path, const std::vector<TensorView>& tensors,
                        const std::map<std::string, std::string>& metadata) {
-  const std::string header = header_text(tensors, metadata, path);
-  const std::uint64_t header_bytes = header.size();
+  const std::string header = safetensors_header(tensors, metadata, path);
+  for (const TensorView& tensor : tensors) {
+    const auto count = static_cast<std::uint64_t>(*element_count(tensor.shape));
+    LONGCONV_CHECK(count * size_of(tensor.dtype) == tensor.data.size(), ShapeError,
+                   "{}: tensor {}: {} {} does not fit its {} bytes", path.string(), tensor.name,
+                   shape_words(tensor.shape), name(tensor.dtype), tensor.data.size());
+  }
   AtomicFile file(path);
-  file.write(std::as_bytes(std::span(&header_bytes, 1)));
   file.write(header);
   for (const TensorView& tensor : tensors) file.write(tensor.data);
   file.commit();

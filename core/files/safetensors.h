@@ -42,6 +42,8 @@ class SafetensorsFile {
   [[nodiscard]] const std::map<std::string, std::string>& metadata() const {
     return header_.metadata;
   }
+  /// A tensor's pages are no longer needed (MappedFile::release).
+  void release(const TensorView& tensor) const { file_.release(tensor.data); }
 
  private:
   MappedFile file_;
@@ -52,6 +54,13 @@ class SafetensorsFile {
 std::optional<std::int64_t> element_count(std::span<const std::int64_t> shape) noexcept;
 /// "[2, 3]": the words used in messages.
 std::string shape_words(std::span<const std::int64_t> shape);
+
+/// The bytes in front of the data, for callers that write the data as they make it: tensors lie
+/// back to back in the given order. Reads their names, dtypes and shapes, not their data. Throws
+/// ShapeError for a shape that no memory holds, for a name that is taken or no UTF-8.
+std::string safetensors_header(const std::vector<TensorView>& tensors,
+                               const std::map<std::string, std::string>& metadata,
+                               const std::filesystem::path& path);
 
 /// Writes atomically, tensors in the given order. Throws EnvironmentError (disk, permission);
 /// ShapeError for a tensor whose data does not fit its shape or whose name is taken or no UTF-8.

@@ -85,4 +85,13 @@ Cost cost(const ModelConfig& config) {
   return out;
 }
 
+std::int64_t forward_bytes_per_token(const ModelConfig& config, std::int64_t element_bytes,
+                                     bool with_logits) {
+  const std::int64_t d = config.d_model();
+  const std::int64_t transforms = (8 + config.order()) * d;
+  const std::int64_t mlp = 4 * d + 2 * config.inner_width();
+  const std::int64_t columns = padded_vocab(config.vocab_size(), config.pad_vocab_multiple());
+  return element_bytes * (std::max(transforms, mlp) + (with_logits ? 3 * columns : 0));
+}
+
 }  // namespace longconv::models

@@ -37,4 +37,11 @@ struct Cost {
 /// At full length l_max. Allocates no weights. Throws ConfigError as `build` does.
 Cost cost(const ModelConfig& config);
 
+/// What a forward pass without gradients holds at once for each token, in bytes, with elements of
+/// `element_bytes`: near enough to cut batches by. The widest moments are the transforms of the
+/// convolution (signal, spectrum and result, each padded to twice the length, beside the residual
+/// and the gates) and the two ends of the MLP; `with_logits` adds the head and a soft-max over it.
+std::int64_t forward_bytes_per_token(const ModelConfig& config, std::int64_t element_bytes,
+                                     bool with_logits);
+
 }  // namespace longconv::models

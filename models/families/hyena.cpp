@@ -72,6 +72,7 @@ class HyenaLm final : public LanguageModel, public HasAliases {
       : vocab_size_(config.vocab_size()),
         padded_vocab_size_(padded_vocab(config.vocab_size(), config.pad_vocab_multiple())),
         l_max_(config.l_max()),
+        longest_(config.longest_input()),
         embed_dropout_(config.embed_dropout()),
         residual_in_fp32_(config.residual_in_fp32()),
         filter_lr_(config.filter.lr()),
@@ -111,9 +112,10 @@ class HyenaLm final : public LanguageModel, public HasAliases {
     LONGCONV_CHECK(ids.dim() == 2 && ids.scalar_type() == at::kLong, ShapeError,
                    "hyena: ids must be [B, L] int64, got [{}] {}", fmt::join(ids.sizes(), ", "),
                    at::toString(ids.scalar_type()));
-    LONGCONV_CHECK(ids.size(1) <= l_max_, ConfigError,
+    LONGCONV_CHECK(ids.size(1) <= longest_, ConfigError,
                    "hyena: the input has {} tokens, but the filters were built for model.l_max = "
-                   "{}; shorten the input (data.seq_len) or train with a larger model.l_max",
+                   "{}; shorten the input (data.seq_len), train with a larger model.l_max, or let "
+                   "the filters end early (model.filter.max_taps)",
                    ids.size(1), l_max_);
     at::Tensor r = embedding_->forward(ids);
     if (!residual_in_fp32_) r = r.to(product_dtype(r));
@@ -145,7 +147,8 @@ class HyenaLm final : public LanguageModel, public HasAliases {
 
   [[nodiscard]] std::int64_t vocab_size() const override { return vocab_size_; }
   [[nodiscard]] std::int64_t padded_vocab_size() const override { return padded_vocab_size_; }
-  [[nodiscard]] std::int64_t l_max() const override { return l_max_; }
+  [[nodiscard]] std::int64_t l_max() const override { return longest_; }
+  [[nodiscard]] bool is_causal() const override { return true; }
 
  private:
   /// models.md 2.4: every Linear (the filter MLP's too), the embedding and the head N(0, std),
@@ -169,6 +172,7 @@ class HyenaLm final : public LanguageModel, public HasAliases {
   std::int64_t vocab_size_;
   std::int64_t padded_vocab_size_;
   std::int64_t l_max_;
+  std::int64_t longest_;
   double embed_dropout_;
   bool residual_in_fp32_;
   double filter_lr_;
@@ -184,6 +188,16 @@ class HyenaLm final : public LanguageModel, public HasAliases {
 
 std::shared_ptr<Model> make_hyena(const ModelConfig& config, const at::TensorOptions& options) {
   return std::make_shared<HyenaLm>(config, options);
+}
+
+std::shared_ptr<Model> make_hyena_dna(const ModelConfig& config, const at::TensorOptions& options) {
+  if (config.order() != 2) {
+    config.order.fail(fmt::format("expected 2 for family = \"hyena_dna\", got {}", config.order()));
+  }
+  if (!config.attention.layers().empty()) {
+    config.attention.layers.fail("expected no layer that attends for family = \"hyena_dna\"");
+  }
+  return make_hyena(config, options);
 }
 
 }  // namespace longconv::models

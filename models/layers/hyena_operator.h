@@ -17,12 +17,14 @@ class HyenaOperator : public Mixer {
   /// Reads d_model, order, l_max, filter and short_filter. Throws ConfigError at the key's line.
   HyenaOperator(const ModelConfig& config, const at::TensorOptions& options);
 
-  /// u (B, L, D) -> (B, L, D). Throws ShapeError if L > l_max: the filters have no taps there.
+  /// u (B, L, D) -> (B, L, D). Throws ShapeError if L > l_max, where filters have no taps, unless
+  /// filter.max_taps ends them: y[t] then sums over that many steps, at any L (5.8).
   at::Tensor forward(const at::Tensor& u) override;
 
  private:
   std::int64_t channels_;
   std::int64_t l_max_;
+  std::int64_t max_taps_;            ///< 0: as many as the input has steps
   std::shared_ptr<Linear> in_proj_;  ///< D -> (N + 1) D
   std::shared_ptr<ShortConv> short_filter_;
   std::shared_ptr<HyenaFilter> filter_fn_;

@@ -59,6 +59,7 @@ struct Shapes {
 /// matches counts.
 struct Published {
   const char* name;
+  const char* family;
   bool (*matches)(const Shapes&);
   std::vector<Setting> settings;
   const char* tokenizer;
@@ -66,6 +67,7 @@ struct Published {
 const std::vector<Published>& published_models() {
   static const std::vector<Published> models = {
       {"HyenaDNA",
+       "hyena_dna",
        [](const Shapes& s) {
          return s.rows == 16 && s.number("model.filter.emb_dim") == 5 &&
                 s.number("model.order") == 2 && !s.attends();
@@ -77,6 +79,7 @@ const std::vector<Published>& published_models() {
         {"model.filter.train_positions", "false"}},
        "dna"},
       {"Hyena small, 150B tokens of the Pile",
+       "hyena",
        [](const Shapes& s) {
          return s.rows == 50264 && s.number("model.d_model") == 864 &&
                 s.number("model.n_layers") == 18 && s.number("model.l_max") == 2048;
@@ -88,6 +91,7 @@ const std::vector<Published>& published_models() {
         {"model.embed_dropout", "0.0"}},
        "gpt2"},
       {"Hyena-GPT",
+       "hyena",
        [](const Shapes& s) { return s.rows == 50264; },
        {{"model.vocab_size", "50257"},
         {"model.filter.modulate", "true"},
@@ -147,15 +151,15 @@ bool is_hyena(const NamedTensors& named) {
 
 ModelFacts hyena_facts(const FactSources& from) {
   const Shapes shapes = read_shapes(from);
-  FactsBuilder facts(from, "hyena", shapes.keys);
+  const std::vector<Published>& all = published_models();
+  const auto known = std::find_if(all.begin(), all.end(),
+                                  [&](const Published& model) { return model.matches(shapes); });
+  FactsBuilder facts(from, known == all.end() ? "hyena" : known->family, shapes.keys);
   facts.leave_open({"model.filter.modulate", "model.filter.shift"});
   if (shapes.number("model.order") > 2) facts.leave_open({"model.filter.layout"});
   if (shapes.attends()) {
     facts.leave_open({"model.attention.n_heads", "model.attention.rotary_dim"});
   }
-  const std::vector<Published>& all = published_models();
-  const auto known = std::find_if(all.begin(), all.end(),
-                                  [&](const Published& model) { return model.matches(shapes); });
   if (known != all.end()) {
     facts.recognise(known->name, known->tokenizer, known->settings);
   } else {

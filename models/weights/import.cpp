@@ -193,6 +193,7 @@ ImportReport import_weights(const ImportOptions& options, const fs::path& folder
   }
   report.published = facts.published;
   report.tokenizer = facts.tokenizer;
+  report.family = facts.file->model.family();
   report.inferred = std::move(facts.inferred);
   report.defaulted = std::move(facts.defaulted);
 

@@ -3,6 +3,7 @@
 #include "core/base/check.h"
 #include "core/files/atomic_file.h"
 #include "core/files/hash.h"
+#include "models/weights/open_weights.h"
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
@@ -14,27 +15,6 @@ namespace longconv::models {
 namespace {
 
 namespace fs = std::filesystem;
-
-Dtype to_dtype(at::ScalarType type) {
-  switch (type) {
-    case at::kDouble:
-      return Dtype::f64;
-    case at::kFloat:
-      return Dtype::f32;
-    case at::kBFloat16:
-      return Dtype::bf16;
-    case at::kHalf:
-      return Dtype::f16;
-    case at::kLong:
-      return Dtype::i64;
-    case at::kInt:
-      return Dtype::i32;
-    case at::kBool:
-      return Dtype::boolean;
-    default:
-      throw UnsupportedError(fmt::format("weights: cannot store {}", at::toString(type)));
-  }
-}
 
 std::string describe(at::IntArrayRef shape, Dtype dtype) {
   return fmt::format("[{}] {}", fmt::join(shape, ", "), name(dtype));
@@ -75,7 +55,31 @@ void copy_files(const fs::path& from, const fs::path& to) {
                  from.string(), error.message());
 }
 
+struct DtypePair {
+  Dtype file;
+  at::ScalarType tensor;
+};
+constexpr DtypePair kDtypes[] = {{Dtype::f64, at::kDouble},    {Dtype::f32, at::kFloat},
+                                 {Dtype::bf16, at::kBFloat16}, {Dtype::f16, at::kHalf},
+                                 {Dtype::i64, at::kLong},      {Dtype::i32, at::kInt},
+                                 {Dtype::i16, at::kShort},     {Dtype::i8, at::kChar},
+                                 {Dtype::u8, at::kByte},       {Dtype::boolean, at::kBool}};
+
 }  // namespace
+
+Dtype file_dtype(at::ScalarType type) {
+  for (const DtypePair& pair : kDtypes) {
+    if (pair.tensor == type) return pair.file;
+  }
+  throw UnsupportedError(fmt::format("weights: cannot store {}", at::toString(type)));
+}
+
+at::ScalarType scalar_type(Dtype dtype) {
+  for (const DtypePair& pair : kDtypes) {
+    if (pair.file == dtype) return pair.tensor;
+  }
+  throw UnsupportedError(fmt::format("weights: no tensors of {}", name(dtype)));
+}
 
 std::map<std::string, at::Tensor> state_dict(const torch::nn::Module& module) {
   std::map<std::string, at::Tensor> out;
@@ -134,7 +138,7 @@ void check_fits(const std::map<std::string, at::Tensor>& wanted,
       continue;
     }
     const files::TensorView& view = found->second;
-    const Dtype dtype = to_dtype(tensor.scalar_type());
+    const Dtype dtype = file_dtype(tensor.scalar_type());
     LONGCONV_CHECK(tensor.sizes() == at::IntArrayRef(view.shape) && dtype == view.dtype,
                    CheckpointError,
                    "{}: tensor {}: expected {}, file has {}; do these weights belong to this "
@@ -163,7 +167,7 @@ void save_weights(const torch::nn::Module& module, const fs::path& file,
     held.push_back(tensor.detach().to(at::kCPU).contiguous());
     const at::Tensor& host = held.back();
     views.push_back({key,
-                     to_dtype(host.scalar_type()),
+                     file_dtype(host.scalar_type()),
                      host.sizes().vec(),
                      {static_cast<const std::byte*>(host.const_data_ptr()), host.nbytes()}});
   }
@@ -172,12 +176,8 @@ void save_weights(const torch::nn::Module& module, const fs::path& file,
   files::write_safetensors(file, views, all);
 }
 
-void load_weights(torch::nn::Module& module, const fs::path& file) {
-  const files::SafetensorsFile opened(file);
-  const std::string where = file.string();
-  std::map<std::string, files::TensorView> views = opened.tensors();
-  fold_aliases(views, module, where);
-  std::map<std::string, at::Tensor> tensors = state_dict(module);
+void copy_weights(std::map<std::string, at::Tensor>& tensors,
+                  const std::map<std::string, files::TensorView>& views, const std::string& where) {
   check_fits(tensors, views, where);
   const at::NoGradGuard no_grad;
   for (auto& [key, tensor] : tensors) {
@@ -187,6 +187,14 @@ void load_weights(torch::nn::Module& module, const fs::path& file) {
     if (!view.data.empty()) std::memcpy(host.data_ptr(), view.data.data(), view.data.size());
     tensor.copy_(host);
   }
+}
+
+void load_weights(torch::nn::Module& module, const fs::path& file) {
+  const files::SafetensorsFile opened(file);
+  std::map<std::string, files::TensorView> views = opened.tensors();
+  fold_aliases(views, module, file.string());
+  std::map<std::string, at::Tensor> tensors = state_dict(module);
+  copy_weights(tensors, views, file.string());
 }
 
 void write_model_folder(const fs::path& folder, const ModelConfig& config,
@@ -225,9 +233,7 @@ OpenedModel open_model_folder(const fs::path& folder) {
   OpenedModel out;
   out.file = std::make_unique<ModelFile>();
   config::load(*out.file, config.string());
-  out.model = build(out.file->model);
-  load_weights(*out.model, weights);
-  out.model->eval();
+  out.model = open_weights(out.file->model, weights, at::kFloat, at::kCPU);
   if (fs::is_directory(folder / "tokenizer")) out.tokenizer = folder / "tokenizer";
   return out;
 }

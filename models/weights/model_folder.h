@@ -21,12 +21,21 @@
 
 namespace longconv::models {
 
+/// The word of files for a tensor's dtype, and the way back. UnsupportedError for what has none.
+Dtype file_dtype(at::ScalarType type);
+at::ScalarType scalar_type(Dtype dtype);
+
 /// Every parameter and buffer by its name in models.md (aliases of one tensor are stored once).
 std::map<std::string, at::Tensor> state_dict(const torch::nn::Module& module);
 
 /// Writes model.safetensors atomically; metadata carries "format" = "pt" and what the caller adds.
 void save_weights(const torch::nn::Module& module, const std::filesystem::path& file,
                   const std::map<std::string, std::string>& metadata = {});
+
+/// Copies `views` into `tensors` of the same names, wherever these are; nothing is changed unless
+/// everything fits. Throws as check_fits() does.
+void copy_weights(std::map<std::string, at::Tensor>& tensors,
+                  const std::map<std::string, files::TensorView>& views, const std::string& where);
 
 /// Loads in place; nothing is changed unless everything fits. A tensor that is missing, left over
 /// or of the wrong shape or dtype is a CheckpointError that names the file, the tensor, what was

@@ -59,6 +59,7 @@ TEST(Completion, OffersExactlyTheOptionsOfEachHelp) {
                                                        {"train"},
                                                        {"eval"},
                                                        {"generate"},
+                                                       {"predict"},
                                                        {"import"},
                                                        {"export"},
                                                        {"inspect"},

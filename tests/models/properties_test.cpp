@@ -13,7 +13,6 @@
 
 #include <gmock/gmock.h>
 
-#include <functional>
 #include <set>
 
 namespace longconv::testing {
@@ -408,7 +407,8 @@ TEST(Configs, ImpossibleModelsAreErrorsAtTheKeysLine) {
 }
 
 TEST(Registry, KnowsItsFamilies) {
-  EXPECT_THAT(models::families(), ::testing::ElementsAre("hyena", "long_conv", "m2_bert"));
+  EXPECT_THAT(models::families(),
+              ::testing::ElementsAre("hyena", "hyena_dna", "long_conv", "m2_bert"));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "core/files/atomic_file.h"
 #include "core/files/safetensors.h"
 #include "models/weights/model_folder.h"
+#include "models/weights/open_weights.h"
 #include "tests/models/small_models.h"
 #include "tests/support/temp_folder.h"
 
@@ -195,6 +196,45 @@ TEST_F(Weights, AModelFolderOpensAsItWasWritten) {
               AllOf(HasSubstr("Trained on nothing."), HasSubstr("sha256")));
   // What a folder's configuration prints is what it read.
   EXPECT_EQ(config::print(*opened.file), files::read_text(folder / "config.toml"));
+}
+
+TEST_F(Weights, AModelOpensWithoutDrawingRandomNumbers) {
+  models::save_weights(*model_, file_);
+  models::ModelConfig config;
+  configure(config, g4(false));
+  torch::manual_seed(7);
+  const at::Tensor untouched = at::rand({1});
+  torch::manual_seed(7);
+  const auto opened = models::open_weights(config, file_, at::kFloat, at::kCPU);
+  EXPECT_TRUE(at::equal(at::rand({1}), untouched)) << "the generator was used";
+  EXPECT_FALSE(opened->is_training());
+  const at::Tensor ids = token_ids(2, 16, 7, 12);
+  const at::Tensor logits = model_->logits(ids);
+  EXPECT_TRUE(at::equal(opened->logits(ids), logits));
+  // It is a model like any other: it trains, and moves.
+  next_token_loss(opened->logits(ids), ids).backward();
+  for (const auto& item : opened->named_parameters()) {
+    EXPECT_TRUE(item->grad().defined()) << item.key();
+  }
+  const auto wide = models::open_weights(config, file_, at::kDouble, at::kCPU);
+  EXPECT_EQ(wide->logits(ids).scalar_type(), at::kDouble);
+  EXPECT_LT((wide->logits(ids) - logits).abs().max().item<double>(), 1e-4);
+  for (const auto& [name, tensor] : models::state_dict(*wide)) {
+    EXPECT_TRUE(at::equal(tensor.to(at::kFloat), models::state_dict(*model_).at(name))) << name;
+  }
+}
+
+TEST_F(Weights, OpeningRefusesWhatLoadingRefuses) {
+  models::ModelConfig config;
+  configure(config, g4(false));
+  const auto says = [&] {
+    return message_of<CheckpointError>(
+        [&] { models::open_weights(config, file_, at::kFloat, at::kCPU); });
+  };
+  edit([](auto& tensors) { tensors.erase("backbone.ln_f.weight"); });
+  EXPECT_THAT(says(), HasSubstr("missing: backbone.ln_f.weight"));
+  edit([](auto& tensors) { tensors["backbone.ln_f.bias"] = at::zeros({9}); });
+  EXPECT_THAT(says(), HasSubstr("expected [8] float32, file has [9] float32"));
 }
 
 TEST_F(Weights, AFolderThatIsNoModelSaysWhatIsMissing) {

@@ -4,10 +4,9 @@
 #include "core/base/check.h"
 #include "core/runtime/device.h"
 #include "train/evaluation/eval_mode.h"
+#include "train/evaluation/token_nll.h"
 
-#include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/isfinite.h>
 
 #include <algorithm>
 #include <cmath>
@@ -18,9 +17,6 @@
 
 namespace longconv::train {
 namespace {
-
-// Logits turned to float32 at a time: with 50,264 columns a whole batch would take gigabytes.
-constexpr std::int64_t kChunkElements = std::int64_t{1} << 26;
 
 // Equal windows of one pass: window i reads tokens [first + i stride, first + i stride + length],
 // and its first `context` predictions do not count.
@@ -38,24 +34,6 @@ at::Tensor read_windows(const data::WindowDataset& split, const Pass& pass, std:
     split.read(pass.first + i * stride, {row, static_cast<std::size_t>(pass.length + 1)});
   }
   return tokens;
-}
-
-/// logits (B, T, V), target (B, T) -> nll (B), float64.
-at::Tensor window_nll(const at::Tensor& logits, const at::Tensor& target) {
-  const std::int64_t columns = logits.size(2);
-  const std::int64_t steps = std::max<std::int64_t>(1, kChunkElements / (logits.size(0) * columns));
-  at::Tensor sum;
-  for (std::int64_t t = 0; t < logits.size(1); t += steps) {
-    at::Tensor chunk = logits.slice(1, t, t + steps);
-    if (chunk.scalar_type() != at::kDouble) chunk = chunk.to(at::kFloat);
-    const at::Tensor nll =
-        at::cross_entropy_loss(chunk.reshape({-1, columns}),
-                               target.slice(1, t, t + steps).reshape({-1}), {}, at::Reduction::None)
-            .reshape({logits.size(0), -1})
-            .sum({1}, /*keepdim=*/false, at::kDouble);
-    sum = sum.defined() ? sum + nll : nll;
-  }
-  return sum;
 }
 
 void check(const models::Model& model, const data::WindowDataset& split,
@@ -106,7 +84,7 @@ PerplexityResult perplexity(models::Model& model, const data::WindowDataset& spl
     const at::Tensor tokens = read_windows(split, pass, stride).to(options.device);
     const at::Tensor logits = model.logits(tokens.slice(1, 0, pass.length));
     const at::Tensor nll =
-        window_nll(logits.slice(1, pass.context), tokens.slice(1, 1 + pass.context)).cpu();
+        row_nll(logits.slice(1, pass.context), tokens.slice(1, 1 + pass.context)).cpu();
     for (std::int64_t i = 0; i < pass.windows; ++i) {
       const double value = nll.const_data_ptr<double>()[i];
       LONGCONV_CHECK(std::isfinite(value), NonFiniteError,
@@ -142,7 +120,7 @@ PerplexityResult perplexity(models::Model& model, const data::Dataset& split,
     std::iota(indices.begin(), indices.end(), first);
     const data::Batch batch = split.get(indices);
     const at::Tensor target = batch.target.to(options.device);
-    const at::Tensor nll = window_nll(model.logits(batch.input.to(options.device)), target).cpu();
+    const at::Tensor nll = row_nll(model.logits(batch.input.to(options.device)), target).cpu();
     for (std::size_t i = 0; i < indices.size(); ++i) {
       const double value = nll.const_data_ptr<double>()[i];
       LONGCONV_CHECK(std::isfinite(value), NonFiniteError,

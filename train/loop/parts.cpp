@@ -4,6 +4,7 @@
 #include "core/ops/long_conv.h"
 #include "core/runtime/device.h"
 #include "train/loop/feed.h"
+#include "train/loop/initial_weights.h"
 #include "train/loop/shape.h"
 #include "train/loop/trainer.h"
 #include "train/optim/optimizer.h"
@@ -37,7 +38,7 @@ void resolve_keys(RunConfig& config, const std::string& config_path) {
   if (config.run.dir().empty()) config.run.dir.set("runs/" + config.run.name());
   require_data_path(config);
   resolve_shape(config);
-  if (config.model.l_max() < config.data.seq_len()) {
+  if (config.model.longest_input() < config.data.seq_len()) {
     config.model.l_max.fail(fmt::format("expected at least data.seq_len = {}, got {}",
                                         config.data.seq_len(), config.model.l_max()));
   }
@@ -48,7 +49,9 @@ void resolve_keys(RunConfig& config, const std::string& config_path) {
 void resolve(RunConfig& config, const std::string& config_path) {
   resolve_keys(config, config_path);
   const auto shapes_only = at::TensorOptions(at::kFloat).device(at::kMeta);
-  append_default_groups(config.optim, parameter_infos(*models::build(config.model, shapes_only)));
+  const auto shapes = models::build(config.model, shapes_only);
+  freeze_parameters(config, *shapes);
+  append_default_groups(config.optim, parameter_infos(*shapes));
 }
 
 void set_arithmetic(const TrainSection& train) {
@@ -83,6 +86,7 @@ Parts build_parts(RunConfig& config) {
   runtime::seed_everything(seed);
   // Built on the CPU, so that a seed gives the same weights on every device.
   parts.model = models::build(config.model, at::TensorOptions(runtime::parameter_dtype(precision)));
+  freeze_parameters(config, *parts.model);
   parts.objective = &objective(config.model.head.kind());
   append_default_groups(config.optim, parameter_infos(*parts.model));
   parts.model->to(parts.device);

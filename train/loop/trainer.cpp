@@ -6,6 +6,7 @@
 #include "train/checkpoint/folder.h"
 #include "train/evaluation/split_batches.h"
 #include "train/loop/feed.h"
+#include "train/loop/initial_weights.h"
 #include "train/loop/locked_run.h"
 #include "train/loop/parts.h"
 #include "train/loop/rehearsal.h"
@@ -215,7 +216,11 @@ Outcome train_in(const LockedRun& folder, RunConfig& config, const Launch& launc
   const fs::path checkpoint = choose_checkpoint(config, folder.checkpoints());
   Parts parts = build_parts(config);
   Training training(config, parts, folder.path(), launch.progress);
-  if (!checkpoint.empty()) training.resume_from(checkpoint);
+  if (checkpoint.empty()) {
+    load_initial_weights(config, *parts.model);
+  } else {
+    training.resume_from(checkpoint);
+  }
 
   const fs::path report = folder.path() / "report.html";
   if (training.finished()) {
@@ -254,6 +259,7 @@ Outcome train(RunConfig& config, const Launch& launch) {
   try {
     if (launch.dry_run) {
       Parts parts = build_parts(config);
+      load_initial_weights(config, *parts.model);
       announce(config, parts);
       return dry_run(config, parts);
     }

@@ -52,7 +52,8 @@ TEST(ConfigKeys, AreAllRead) {
        "model.filter.lr_positions=1e-4"},
       // So small a rate that no evaluation is better than the one before.
       {"schedule.name=plateau", "train.eval_every=1", "optim.lr=1e-12"},
-      {"schedule.name=timm_cosine", "optim.name=decoupled_adamw"},
+      {"schedule.name=timm_cosine", "optim.name=decoupled_adamw",
+       "init.from=" + runs.run("run1").string(), "init.freeze=[\"*.norm1.*\"]"},
       {"data.rows=documents", "data.bucket_steps=2"},
       {"data.task=dna", "data.dna.genome=" + (runs.path() / "g.fa").string(),
        "data.dna.intervals=" + (runs.path() / "i.bed").string(), "data.dna.shift_left=3",
