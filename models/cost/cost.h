@@ -8,7 +8,8 @@
 //
 // per token and layer. (The paper writes N for the number of projections, value included; here N is
 // the order and N+1 projections exist.) Attention: 8 D D and, causal, 2 D L. The implicit filters
-// cost the same for any batch, so they are counted once a forward pass, not per token.
+// cost the same for any batch, so they are counted once a forward pass, not per token. LongConv:
+// per layer C convolutions as above and an output of 2 * 2 C D D, an encoder of 2 D_in D.
 #pragma once
 
 #include "models/config.h"

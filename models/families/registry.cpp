@@ -8,6 +8,7 @@ namespace {
 constexpr Family kFamilies[] = {
     {"hyena", "Hyena-GPT, arXiv:2302.10866", &make_hyena},
     {"long_conv", "LongConv, arXiv:2302.06646", &make_long_conv},
+    {"h3_conv", "H3 with long convolutions, arXiv:2302.06646", &make_hyena},
 };
 
 }  // namespace

@@ -436,7 +436,7 @@ TEST(Configs, ImpossibleModelsAreErrorsAtTheKeysLine) {
 }
 
 TEST(Registry, KnowsItsFamilies) {
-  EXPECT_THAT(models::families(), ::testing::ElementsAre("hyena", "long_conv"));
+  EXPECT_THAT(models::families(), ::testing::ElementsAre("hyena", "long_conv", "h3_conv"));
 }
 
 }  // namespace
