@@ -1,4 +1,4 @@
-// longconv bench model: the trainer's own step on random ids, and how much of it is convolution.
+// longconv bench model: the trainer's own step on random inputs, and how much of it is convolution.
 #include "apps/bench_model.h"
 
 #include "apps/model_place.h"
@@ -16,6 +16,7 @@
 
 #define AT_PER_OPERATOR_HEADERS
 #include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -23,6 +24,7 @@
 #include <chrono>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace longconv::apps {
@@ -32,23 +34,44 @@ using nlohmann::ordered_json;
 
 constexpr int kWarmUp = 3;
 
-/// One batch of random ids, again and again: speed does not depend on what the tokens say.
-class RandomIds final : public data::Dataset {
+/// What a batch of random numbers in a model's shapes holds.
+data::Batch random_batch(const models::ModelConfig& model, std::int64_t rows, std::int64_t length) {
+  const std::int64_t series = model.d_input();
+  const std::int64_t outputs = model.head.n_classes();
+  const std::string& kind = model.head.kind();
+  const at::Tensor ids =
+      series > 0 ? at::Tensor() : at::randint(model.vocab_size(), {rows, length + 1}, at::kLong);
+  data::Batch out{
+      series > 0 ? at::randn({rows, length, series}) : ids.narrow(1, 0, length).contiguous(), {}};
+  out.target = kind == "classifier"  ? at::randint(outputs, {rows}, at::kLong)
+               : kind == "regressor" ? at::randn({rows, length, outputs})
+                                     : ids.narrow(1, 1, length).contiguous();
+  return out;
+}
+
+/// One batch, again and again: speed does not depend on what the numbers say.
+class OneBatch final : public data::Dataset {
  public:
-  RandomIds(std::int64_t windows, std::int64_t length, std::int64_t vocab)
-      : length_(length), ids_(at::randint(vocab, {windows, length + 1}, at::kLong)) {}
-  [[nodiscard]] std::int64_t size() const override { return ids_.size(0); }
-  [[nodiscard]] std::int64_t seq_len() const override { return length_; }
+  explicit OneBatch(data::Batch batch) : batch_(std::move(batch)) {}
+  [[nodiscard]] std::int64_t size() const override { return batch_.input.size(0); }
+  [[nodiscard]] std::int64_t seq_len() const override { return batch_.input.size(1); }
   [[nodiscard]] data::Batch get(std::span<const std::int64_t> indices) const override {
     LONGCONV_CHECK(static_cast<std::int64_t>(indices.size()) == size(), DataError,
-                   "random ids: expected batches of {} windows, got {}", size(), indices.size());
-    return {ids_.narrow(1, 0, length_).contiguous(), ids_.narrow(1, 1, length_).contiguous()};
+                   "random batch: expected batches of {} rows, got {}", size(), indices.size());
+    return batch_;
   }
 
  private:
-  std::int64_t length_;
-  at::Tensor ids_;
+  data::Batch batch_;
 };
+
+/// Long convolutions of one filter in a forward pass.
+std::int64_t convolutions(const models::ModelConfig& model) {
+  if (model.family() == "long_conv") return model.n_layers() * model.filter.channels();
+  const std::int64_t mixers =
+      model.n_layers() - static_cast<std::int64_t>(model.attention.layers().size());
+  return mixers * (model.family() == "h3_conv" ? 2 : model.order() - 1);
+}
 
 /// Milliseconds of each of `repeats` calls, ascending.
 std::vector<double> time_calls(std::int64_t repeats, c10::Device device,
@@ -65,7 +88,7 @@ std::vector<double> time_calls(std::int64_t repeats, c10::Device device,
   return times;
 }
 
-/// Forward and backward of one gated convolution of the model's mixer, in milliseconds.
+/// Forward and backward of one convolution of the model's mixer, in milliseconds.
 double time_convolution(const train::RunConfig& config, const train::Parts& parts,
                         std::int64_t repeats) {
   bench::ConvBenchOptions how;
@@ -77,7 +100,7 @@ double time_convolution(const train::RunConfig& config, const train::Parts& part
                   ? c10::kBFloat16
                   : runtime::parameter_dtype(config.train.precision());
   how.repeats = repeats;
-  how.gated = true;
+  how.gated = config.model.family() != "long_conv";
   double chosen_ms = 0.0;
   for (const bench::ConvTiming& timing : bench::bench_long_conv(how)) {
     if (timing.chosen) chosen_ms = timing.forward_ms + timing.backward_ms;
@@ -99,8 +122,8 @@ train::Parts build_parts(train::RunConfig& config, c10::Device device) {
   data::LoaderOptions options;
   options.workers = config.data.workers();
   options.device = device;
-  const data::Stage stage{std::make_shared<RandomIds>(parts.micro_batch, config.data.seq_len(),
-                                                      config.model.vocab_size()),
+  const data::Stage stage{std::make_shared<OneBatch>(
+                              random_batch(config.model, parts.micro_batch, config.data.seq_len())),
                           parts.micro_batch, config.data.batch_size(), 0};
   parts.loader = std::make_unique<data::Loader>(std::vector{stage}, options);
   return parts;
@@ -129,9 +152,7 @@ ExitCode bench_model(const BenchOptions& options) {
   const std::uint64_t memory = runtime::peak_memory(device);  // before the next measurement
   const double one_ms = time_convolution(config, parts, options.repeats);
 
-  const std::int64_t mixers =
-      config.model.n_layers() - static_cast<std::int64_t>(config.model.attention.layers().size());
-  const std::int64_t calls = mixers * (config.model.order() - 1) * parts.loader->passes();
+  const std::int64_t calls = convolutions(config.model) * parts.loader->passes();
   const double step_ms = steps[steps.size() / 2];
   const double convolution_ms = one_ms * static_cast<double>(calls);
   const std::int64_t tokens = config.data.batch_size() * config.data.seq_len();

@@ -30,13 +30,13 @@ std::string read_prompt(const GenerateOptions& options) {
 ExitCode generate(const GenerateOptions& options) {
   const ModelPlace place = find_model(options.model);
   const auto config = load_config(place, {});
+  LONGCONV_CHECK(config->model.head.kind() == "lm", UsageError,
+                 "{}: a model with a head \"{}\" generates no text; expected a head \"lm\"",
+                 place.folder.string(), config->model.head.kind());
   const c10::Device device = runtime::choose_device(options.device);
   const auto tokenizer = load_tokenizer(place, *config);
   const auto model =
       std::dynamic_pointer_cast<models::LanguageModel>(load_model(place, *config, device));
-  LONGCONV_CHECK(model != nullptr && config->model.head.kind() == "lm", UsageError,
-                 "{}: a model with a head \"{}\" generates no text; expected a head \"lm\"",
-                 place.folder.string(), config->model.head.kind());
   const std::string prompt = read_prompt(options);
   log::info("{}: {} tokens from {} on {}", place.folder.string(), options.tokens,
             tokenizer->describe(), device.str());

@@ -27,6 +27,25 @@ double filter_network(const FilterConfig& filter, double outputs) {
          static_cast<double>(filter.depth()) * width * width + width * outputs;
 }
 
+/// The encoder's Linear, per layer the C convolutions and the output's Linear, the MLPs; a decoder
+/// after pooling costs nothing a token.
+void add_long_conv(Cost& out, const ModelConfig& config) {
+  const auto d = static_cast<double>(config.d_model());
+  const auto layers = static_cast<double>(config.n_layers());
+  const auto channels = static_cast<double>(config.filter.channels());
+  const double columns = config.postact() == "glu" ? 2.0 : config.postact() == "id" ? 1.0 : 0.0;
+  add(out, "encoder", 2.0 * static_cast<double>(config.d_input()) * d);
+  add(out, "long_conv",
+      layers * 10.0 * channels * d * std::log2(static_cast<double>(config.l_max())));
+  add(out, "output", layers * 2.0 * channels * d * columns * d);
+  if (config.mlp_blocks()) {
+    add(out, "mlp", layers * 4.0 * d * static_cast<double>(config.inner_width()));
+  }
+  if (config.head.kind() == "regressor") {
+    add(out, "head", 2.0 * d * static_cast<double>(config.head.n_classes()));
+  }
+}
+
 void add_hyena(Cost& out, const ModelConfig& config) {
   const auto d = static_cast<double>(config.d_model());
   const auto inner = static_cast<double>(config.inner_width());
@@ -36,12 +55,15 @@ void add_hyena(Cost& out, const ModelConfig& config) {
   const auto layers = static_cast<double>(config.n_layers());
   const auto convolving = layers - attending;
   const auto taps = static_cast<double>(config.short_filter.taps());
-  add(out, "projections", convolving * 2.0 * (order + 1.0) * d * d);
-  add(out, "short_conv", convolving * 2.0 * (order + 1.0) * d * taps);
-  add(out, "long_conv", convolving * 10.0 * (order - 1.0) * d * std::log2(length));
+  const bool explicit_filters = config.family() == "h3_conv";
+  const double convolutions = explicit_filters ? 2.0 : order - 1.0;
+  add(out, "projections", convolving * 2.0 * (explicit_filters ? 3.0 : order + 1.0) * d * d);
+  if (!explicit_filters) add(out, "short_conv", convolving * 2.0 * (order + 1.0) * d * taps);
+  add(out, "long_conv", convolving * 10.0 * convolutions * d * std::log2(length));
   add(out, "output", convolving * 2.0 * d * d);
   add(out, "attention", attending * (8.0 * d * d + 2.0 * d * length));
   add(out, "mlp", layers * 4.0 * d * inner);
+  if (explicit_filters) return;
   out.filter_flops_per_pass =
       convolving * 2.0 * length * filter_network(config.filter, (order - 1.0) * d);
 }
@@ -73,6 +95,10 @@ Cost cost(const ModelConfig& config) {
   // The modules themselves, without memory: the count cannot drift from what is trained.
   const auto model = build(config, at::TensorOptions(at::kFloat).device(at::kMeta));
   for (const at::Tensor& parameter : model->parameters()) out.parameters += parameter.numel();
+  if (config.family() == "long_conv") {
+    add_long_conv(out, config);
+    return out;
+  }
   if (config.family() == "m2_bert") {
     add_m2_bert(out, config);
   } else {

@@ -5,12 +5,14 @@
 //   r = r + drop_resid(Mixer_i(LN1_i(r)));  r = r + drop_resid(Mlp_i(LN2_i(r)))    for every layer
 //   hidden = LN_f(r);  logits = hidden Emb^T
 //
-// The mixer is the Hyena operator, or causal attention in the layers that [model.attention] names.
+// The mixer is the Hyena operator, or that of the H3-style long-convolution model (models.md 4.5),
+// or causal attention in the layers that [model.attention] names.
 
 #include "core/base/check.h"
 #include "models/families/registry.h"
 #include "models/heads/language_model.h"
 #include "models/layers/attention.h"
+#include "models/layers/h3_conv.h"
 #include "models/layers/hyena_operator.h"
 
 #include <ATen/core/grad_mode.h>
@@ -28,6 +30,8 @@ class Block final : public torch::nn::Module {
     const std::int64_t d = config.d_model();
     if (attends) {
       mixer_ = std::make_shared<CausalAttention>(config, options);
+    } else if (config.family() == "h3_conv") {
+      mixer_ = std::make_shared<H3Conv>(config, options);
     } else {
       mixer_ = std::make_shared<HyenaOperator>(config, options);
     }
@@ -79,8 +83,8 @@ class HyenaLm final : public LanguageModel, public HasAliases {
         filter_weight_decay_(config.filter.weight_decay()),
         positions_lr_(config.filter.lr_positions()) {
     if (config.head.kind() != "lm") {
-      config.head.kind.fail(
-          fmt::format("family hyena has a head \"lm\", got \"{}\"", config.head.kind()));
+      config.head.kind.fail(fmt::format("family {} has a head \"lm\", got \"{}\"", config.family(),
+                                        config.head.kind()));
     }
     if (vocab_size_ < 1) config.vocab_size.fail("the number of token ids must be set");
     if (l_max_ < 1) config.l_max.fail("the longest input must be set, e.g. 1024");
@@ -133,6 +137,8 @@ class HyenaLm final : public LanguageModel, public HasAliases {
       const std::string& name = parameter.key();
       if (name.find(".filter_fn.implicit_filter.") != std::string::npos) {
         out.push_back({name, own(filter_lr_), filter_weight_decay_});
+      } else if (name.ends_with("kernel.kernel")) {
+        out.push_back({name, own(filter_lr_), 0.0});
       } else if (name.ends_with(".filter_fn.pos_emb.z")) {
         out.push_back({name, own(positions_lr_), 0.0});
       }

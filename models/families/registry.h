@@ -13,7 +13,7 @@ struct Family {
   std::shared_ptr<Model> (*make)(const ModelConfig&, const at::TensorOptions&);
 };
 
-/// Hyena-GPT (families/hyena.cpp).
+/// Hyena-GPT, and H3 with long convolutions (families/hyena.cpp).
 std::shared_ptr<Model> make_hyena(const ModelConfig& config, const at::TensorOptions& options);
 /// HyenaDNA: the same at order 2, without attention (families/hyena.cpp).
 std::shared_ptr<Model> make_hyena_dna(const ModelConfig& config, const at::TensorOptions& options);

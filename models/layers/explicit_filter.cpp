@@ -65,9 +65,10 @@ at::Tensor smooth_frequency(const at::Tensor& k, std::int64_t window) {
       k.size(2));
 }
 
-ExplicitFilter::ExplicitFilter(const FilterConfig& config, std::int64_t channels,
-                               std::int64_t l_max, const at::TensorOptions& options)
-    : count_(config.channels()),
+ExplicitFilter::ExplicitFilter(const FilterConfig& config, std::int64_t count,
+                               std::int64_t channels, std::int64_t l_max,
+                               const at::TensorOptions& options)
+    : count_(count),
       bidirectional_(config.bidirectional()),
       squash_(config.squash()),
       smooth_(config.smooth()),

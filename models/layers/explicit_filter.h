@@ -29,9 +29,9 @@ struct FilterPair {
 
 class ExplicitFilter : public torch::nn::Module {
  public:
-  /// Throws ConfigError at the key's line.
-  ExplicitFilter(const FilterConfig& config, std::int64_t channels, std::int64_t l_max,
-                 const at::TensorOptions& options);
+  /// `count` filters C for each of `channels` H. Throws ConfigError at the key's line.
+  ExplicitFilter(const FilterConfig& config, std::int64_t count, std::int64_t channels,
+                 std::int64_t l_max, const at::TensorOptions& options);
 
   /// For inputs of `length` <= l_max steps: the first taps, or with filter.alias all taps on the
   /// circle of 2 length steps (quirk LC-2), which look ahead also where the filter is causal.

@@ -40,8 +40,8 @@ LongConvLayer::LongConvLayer(const ModelConfig& config, const at::TensorOptions&
   const std::int64_t d = config.d_model();
   const std::int64_t channels = config.filter.channels();
   skip = register_parameter("D", at::randn({channels, d}, options));
-  filter_ = register_module(
-      "kernel", std::make_shared<ExplicitFilter>(config.filter, d, config.l_max(), options));
+  filter_ = register_module("kernel", std::make_shared<ExplicitFilter>(config.filter, channels, d,
+                                                                       config.l_max(), options));
   if (postact_ == "none") {
     if (channels != 1) {
       config.postact.fail(fmt::format(

@@ -2,6 +2,7 @@
 // the family as they train.
 
 #include "models/heads/sequence_decoder.h"
+#include "models/layers/h3_conv.h"
 #include "models/layers/long_conv_layer.h"
 #include "models/layers/sequence_norm.h"
 #include "tests/models/small_models.h"
@@ -147,7 +148,7 @@ TEST_P(LongConvGoldens, Regularisation) {
   const at::Tensor k = 0.02 * det(0, {2, 4, 8}, options());
   models::ModelConfig config;
   configure_layer(config, {});
-  models::ExplicitFilter filter(config.filter, 4, 8, options());
+  models::ExplicitFilter filter(config.filter, 2, 4, 8, options());
   {
     const at::NoGradGuard no_grad;
     filter.kernel.copy_(k);
@@ -266,6 +267,44 @@ TEST_P(LongConvGoldens, PreNormClassifier) {
   const at::Tensor whole = decoder->forward(norm("norm", x), {});
   EXPECT_TRUE(at::allclose(model->logits(input), whole, 1e-5, 1e-6));
   EXPECT_FALSE(equals(model->logits(input), want, kFloat32)) << "the last norm does nothing";
+}
+
+// ---- G11 ---------------------------------------------------------------------------------------
+
+TEST_P(LongConvGoldens, H3Conv) {
+  models::ModelConfig config;
+  config.family.set("h3_conv");
+  config.d_model.set(6);
+  config.l_max.set(10);
+  config.filter.dropout.set(0.0);
+  config.filter.squash.set(0.05);
+  models::H3Conv mixer(config, options());
+  const std::pair<const char*, double> fills[] = {
+      {"q_proj.weight", 0.3},        {"q_proj.bias", 0.1},
+      {"k_proj.weight", 0.3},        {"k_proj.bias", 0.1},
+      {"v_proj.weight", 0.3},        {"v_proj.bias", 0.1},
+      {"k_kernel.kernel", 0.2},      {"k_D", 0.5},
+      {"kernel.kernel", 0.2},        {"D", 0.5},
+      {"output_linear.weight", 0.3}, {"output_linear.bias", 0.1}};
+  const at::NoGradGuard no_grad;
+  auto parameters = mixer.named_parameters();
+  ASSERT_EQ(parameters.size(), std::size(fills));
+  int tid = 0;
+  for (const auto& [name, scale] : fills) {
+    parameters[name].copy_(scale * det(tid++, parameters[name].sizes(), options()));
+  }
+  const Golden golden{{"-.0439264359895", "-.0228304156897", ".0115583744222"},
+                      ".0958480937554",
+                      "3.42454111337",
+                      ".46945374447"};
+  const at::Tensor u = det(100, {2, 10, 6}, options());
+  EXPECT_TRUE(matches(mixer.forward(u), golden, tolerance()));
+  for (const char* kernel : {"k_kernel.kernel", "kernel.kernel"}) {
+    const at::Tensor kept = parameters[kernel].clone();
+    parameters[kernel].zero_();
+    EXPECT_FALSE(matches(mixer.forward(u), golden, kFloat32)) << kernel << " does nothing";
+    parameters[kernel].copy_(kept);
+  }
 }
 
 // ---- G16 ---------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include "tests/models/small_models.h"
 #include "tests/support/gradcheck.h"
 #include "tests/support/temp_folder.h"
+#include "train/config.h"
 
 #include <gmock/gmock.h>
 #include <torch/optim/adamw.h>
@@ -80,7 +81,7 @@ TEST(LongConv, AliasIsTheCircleOfTwiceTheLength) {
     ModelConfig config;
     configure_long_conv(config, kPlainFilter + "alias = true\n");
     config.filter.bidirectional.set(bidirectional);
-    const models::ExplicitFilter filter(config.filter, 1, kMost, kDouble);
+    const models::ExplicitFilter filter(config.filter, 2, 1, kMost, kDouble);
     const auto k = filter.kernel.accessor<double, 3>();
     for (const std::int64_t length : {4, 6, 7, 10}) {
       const models::FilterPair pair = filter.filters(length);
@@ -191,7 +192,7 @@ TEST(Squash, DeadTapsNeverMoveAndTheOthersDo) {
 TEST(Squash, SmoothingWakesTapsBesideLiveOnes) {
   ModelConfig config;
   configure_long_conv(config, "[filter]\nsquash = 0.05\ndropout = 0\nsmooth = 3\nchannels = 1\n");
-  models::ExplicitFilter filter(config.filter, 1, kMost, kDouble);
+  models::ExplicitFilter filter(config.filter, 1, 1, kMost, kDouble);
   const at::NoGradGuard no_grad;
   filter.kernel.zero_();
   filter.kernel[0][0][4] = 0.9;
@@ -209,7 +210,7 @@ TEST(Squash, SharesOfDeadTapsAtTheStart) {
     configure_long_conv(config, "[filter]\ndropout = 0\n");
     config.filter.squash.set(lambda);
     torch::manual_seed(8);
-    const models::ExplicitFilter filter(config.filter, 64, 1024, kDouble);
+    const models::ExplicitFilter filter(config.filter, 2, 64, 1024, kDouble);
     const double dead = (filter.regularised() == 0.0).to(at::kDouble).mean().item<double>();
     EXPECT_NEAR(dead, std::erf(lambda / 0.002 / std::numbers::sqrt2), 0.005);
   }
@@ -218,7 +219,7 @@ TEST(Squash, SharesOfDeadTapsAtTheStart) {
 TEST(Squash, TapDropoutIsForTrainingAlone) {
   ModelConfig config;
   configure_long_conv(config, "[filter]\nsquash = 0\ndropout = 0.25\n");
-  models::ExplicitFilter filter(config.filter, 32, 512, kDouble);
+  models::ExplicitFilter filter(config.filter, 2, 32, 512, kDouble);
   filter.eval();
   EXPECT_TRUE(at::equal(filter.regularised(), filter.kernel));
   filter.train();
@@ -430,6 +431,138 @@ TEST(LongConvFamily, Float32AndBf16AreNearFloat64) {
     return (y.to(at::kDouble) - want).abs().max().item<double>() / size;
   };
   EXPECT_LT(error(rounded->logits(x)), 1e-5);
+}
+
+// ---- H3 with long convolutions -----------------------------------------------------------------
+
+std::shared_ptr<models::Model> small_h3(const std::string& lines = "") {
+  ModelConfig config;
+  config::parse(config,
+                "family = \"h3_conv\"\nd_model = 8\nn_layers = 3\nl_max = 16\nvocab_size = 16\n"
+                "[attention]\nlayers = [1]\nn_heads = 2\n[filter]\nsquash = 0\ndropout = 0\n" +
+                    lines,
+                "m.toml");
+  torch::manual_seed(2);
+  auto model = models::build(config, kDouble);
+  model->eval();
+  const at::NoGradGuard no_grad;
+  for (auto& p : model->named_parameters()) {
+    if (p.value().dim() > 1) p.value().normal_(0.0, 0.3);
+  }
+  return model;
+}
+
+TEST(H3Conv, NeverLooksAheadAndAPrefixGivesAPrefix) {
+  const auto model = small_h3();
+  const at::Tensor ids = token_ids(2, 16, 0, 16);
+  const at::Tensor whole = model->logits(ids);
+  at::Tensor changed = ids.clone();
+  changed.narrow(1, 10, 6).add_(3).remainder_(16);
+  const at::Tensor difference = (model->logits(changed) - whole).abs();
+  const double signal = whole.abs().max().item<double>();
+  EXPECT_LE(difference.narrow(1, 0, 10).max().item<double>(), 1e-12 * signal);
+  EXPECT_GT(difference.narrow(1, 10, 6).max().item<double>(), 1e-3 * signal);
+  EXPECT_TRUE(at::allclose(model->logits(ids.narrow(1, 0, 9)), whole.narrow(1, 0, 9)));
+}
+
+TEST(H3Conv, HasItsNamesRatesAndLimits) {
+  const auto model = small_h3("lr = 1e-4\n");
+  std::size_t filters = 0;
+  for (const models::ParameterOverride& own : model->overrides()) {
+    EXPECT_TRUE(own.name.ends_with("mixer.kernel.kernel") ||
+                own.name.ends_with("mixer.k_kernel.kernel"))
+        << own.name;
+    EXPECT_EQ(own.lr, 1e-4);
+    EXPECT_EQ(own.weight_decay, 0.0);
+    ++filters;
+  }
+  EXPECT_EQ(filters, 4U);  // two layers of three; the other attends
+  EXPECT_TRUE(model->named_parameters().contains("backbone.layers.0.mixer.k_D"));
+  EXPECT_TRUE(model->named_parameters().contains("backbone.layers.1.mixer.Wqkv.weight"));
+  EXPECT_THAT(message_of<ConfigError>([] { small_h3("bidirectional = true\n"); }),
+              HasSubstr("filter.bidirectional"));
+  EXPECT_THAT(message_of<ConfigError>([] { small_h3("alias = true\n"); }),
+              HasSubstr("filter.alias"));
+}
+
+TEST(H3Conv, PublishedSize) {
+  train::RunConfig run;
+  config::load(run, std::string(LONGCONV_SOURCE_DIR) + "/configs/lm/h3_conv_125m.toml");
+  const std::int64_t d = 768;
+  const std::int64_t mlp = 2 * 4 * d * d + 5 * d + 4 * d;  // with two norms
+  const std::int64_t mixer = 4 * (d * d + d) + 2 * (d * 2048 + d);
+  const std::int64_t attention = 4 * (d * d + d);
+  EXPECT_EQ(models::cost(run.model).parameters,
+            50264 * d + 12 * mlp + 10 * mixer + 2 * attention + 2 * d);
+}
+
+/// A row of models.md 4.4.
+struct Published {
+  const char* file;
+  std::int64_t layers, d, length;
+  std::int64_t ids, numbers;  ///< one of them
+  std::int64_t classes;
+  bool batch_norm, prenorm, bidirectional;
+  double dropout, filter_lr, tap_dropout, squash, lr, weight_decay;
+  std::int64_t batch, steps, warmup;
+  const char* pool;
+};
+
+const Published kPublished[] = {
+    // clang-format off
+    {"lra/listops",    8, 128, 2048,  18, 0, 10, true,  false, false, 0.0, 5e-4, 0.2, 0.002, 0.01,  0.05, 50, 80'000,  10'000, "mean"},
+    {"lra/text",       6, 256, 4096,  135, 0, 2, true,  true,  false, 0.0, 1e-3, 0.2, 0.003, 0.01,  0.05, 16, 50'000,  5'000,  "mean"},
+    {"lra/retrieval",  6, 256, 4000,  98, 0, 2,  true,  true,  false, 0.0, 1e-4, 0.1, 0.004, 0.01,  0.05, 64, 50'000,  2'500,  "retrieval"},
+    {"lra/image",      6, 512, 1024,  0, 1, 10,  false, false, false, 0.1, 1e-3, 0.2, 0.003, 0.01,  0.05, 50, 200'000, 1'000,  "mean"},
+    {"lra/pathfinder", 6, 256, 1024,  0, 1, 2,   true,  true,  true,  0.0, 1e-3, 0.3, 0.001, 0.004, 0.03, 64, 500'000, 2'500,  "last"},
+    {"lra/pathx",      6, 256, 16384, 0, 1, 2,   true,  true,  true,  0.0, 5e-4, 0.3, 0.001, 5e-4,  0.05, 16, 500'000, 10'000, "mean"},
+    {"images/scifar",  6, 512, 1024,  0, 3, 10,  false, false, false, 0.1, 1e-3, 0.2, 0.001, 0.01,  0.05, 50, 300'000, 1'000,  "mean"},
+    // The stand-alone program's rate falls once an epoch over 300 of them; LC-1 makes it see ahead.
+    {"images/scifar_standalone", 6, 256, 1024, 0, 3, 10, false, false, true, 0.1, 1e-3, 0.2, 0.001, 0.01, 0.05, 50, 270'000, 0, "mean"},
+    // clang-format on
+};
+
+TEST(LongConvConfigs, AreThePublishedOnes) {
+  for (const Published& row : kPublished) {
+    SCOPED_TRACE(row.file);
+    train::RunConfig run;
+    config::load(run, std::string(LONGCONV_SOURCE_DIR) + "/configs/" + row.file + ".toml");
+    ModelConfig& model = run.model;
+    // What the data would settle.
+    model.vocab_size.set(row.ids);
+    model.d_input.set(row.numbers);
+    model.l_max.set(row.length);
+    model.head.kind.set("classifier");
+    model.head.n_classes.set(row.classes);
+    EXPECT_TRUE(row.numbers > 0 || run.data.seq_len() == row.length);
+    EXPECT_EQ(model.family(), "long_conv");
+    EXPECT_EQ(model.n_layers(), row.layers);
+    EXPECT_EQ(model.norm(), row.batch_norm ? "batch" : "layer");
+    EXPECT_EQ(model.prenorm(), row.prenorm);
+    EXPECT_EQ(model.resid_dropout(), row.dropout);
+    EXPECT_EQ(model.filter.lr(), row.filter_lr);
+    EXPECT_EQ(model.filter.dropout(), row.tap_dropout);
+    EXPECT_EQ(model.filter.squash(), row.squash);
+    EXPECT_EQ(run.optim.lr(), row.lr);
+    EXPECT_EQ(run.optim.weight_decay(), row.weight_decay);
+    EXPECT_THAT(run.optim.betas(), ::testing::ElementsAre(0.9, 0.999));
+    EXPECT_EQ(run.optim.clip_norm(), 0.0);
+    EXPECT_EQ(run.data.batch_size(), row.batch);
+    EXPECT_EQ(run.schedule.max_steps(), row.steps);
+    EXPECT_EQ(run.schedule.warmup_steps(), row.warmup);
+    EXPECT_EQ(model.head.pool(), row.pool);
+
+    const std::int64_t d = row.d;
+    const std::int64_t c = 2;
+    const std::int64_t layer =
+        (row.bidirectional ? 2 : 1) * c * d * row.length + c * d + 2 * d * c * d + 2 * d + 2 * d;
+    const std::int64_t encoder = row.ids > 0 ? row.ids * d : row.numbers * d + d;
+    const bool pairs = std::string(row.pool) == "retrieval";
+    const std::int64_t decoder =
+        pairs ? 4 * d * d + d + d * row.classes + row.classes : d * row.classes + row.classes;
+    EXPECT_EQ(models::cost(model).parameters,
+              encoder + row.layers * layer + (row.prenorm ? 2 * d : 0) + decoder);
+  }
 }
 
 std::string refused(const std::string& lines) {

@@ -408,7 +408,7 @@ TEST(Configs, ImpossibleModelsAreErrorsAtTheKeysLine) {
 
 TEST(Registry, KnowsItsFamilies) {
   EXPECT_THAT(models::families(),
-              ::testing::ElementsAre("hyena", "hyena_dna", "long_conv", "m2_bert"));
+              ::testing::ElementsAre("hyena", "hyena_dna", "long_conv", "m2_bert", "h3_conv"));
 }
 
 }  // namespace

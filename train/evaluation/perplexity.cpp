@@ -4,6 +4,7 @@
 #include "core/base/check.h"
 #include "core/runtime/device.h"
 #include "train/evaluation/eval_mode.h"
+#include "train/evaluation/split_batches.h"
 #include "train/evaluation/token_nll.h"
 
 #include <ATen/ops/empty.h>
@@ -11,9 +12,6 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <numeric>
-#include <span>
-#include <vector>
 
 namespace longconv::train {
 namespace {
@@ -110,30 +108,22 @@ PerplexityResult perplexity(models::Model& model, const data::Dataset& split,
   LONGCONV_CHECK(split.seq_len() <= model.l_max(), ConfigError,
                  "perplexity: windows of {} tokens, the model's l_max is {}", split.seq_len(),
                  model.l_max());
-  const EvalMode eval_mode(model);
-  const runtime::Autocast autocast(options.device, options.precision);
   PerplexityResult result;
-  std::vector<std::int64_t> indices;
-  for (std::int64_t n = 0, first = 0; first < split.size(); ++n) {
-    if (options.max_batches > 0 && n == options.max_batches) break;
-    indices.resize(static_cast<std::size_t>(std::min(options.batch, split.size() - first)));
-    std::iota(indices.begin(), indices.end(), first);
-    const data::Batch batch = split.get(indices);
-    const at::Tensor target = batch.target.to(options.device);
-    const at::Tensor nll = row_nll(model.logits(batch.input.to(options.device)), target).cpu();
-    for (std::size_t i = 0; i < indices.size(); ++i) {
+  std::int64_t window = 0;
+  for_each_batch(model, split, options, [&](const at::Tensor& logits, const data::Batch& batch) {
+    const at::Tensor nll = row_nll(logits, batch.target.to(options.device)).cpu();
+    for (std::int64_t i = 0; i < nll.size(0); ++i, ++window) {
       const double value = nll.const_data_ptr<double>()[i];
       LONGCONV_CHECK(std::isfinite(value), NonFiniteError,
                      "perplexity: the loss of window {} is {}; try train.precision=\"float32\", or "
                      "an earlier checkpoint",
-                     indices[i], std::isnan(value) ? "nan" : "infinite");
+                     window, std::isnan(value) ? "nan" : "infinite");
       result.nll += value;
     }
     const auto* asked = batch.target.const_data_ptr<std::int64_t>();
     result.tokens +=
         batch.target.numel() - std::count(asked, asked + batch.target.numel(), std::int64_t{-100});
-    first += static_cast<std::int64_t>(indices.size());
-  }
+  });
   LONGCONV_CHECK(result.tokens > 0, DataError, "perplexity: no token to be predicted in {} windows",
                  split.size());
   return result;

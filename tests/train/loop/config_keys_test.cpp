@@ -46,7 +46,7 @@ TEST(ConfigKeys, AreAllRead) {
   const TinyRuns runs;
   std::ofstream(runs.path() / "g.fa") << ">c\n" << std::string(400, 'A') << "\n";
   std::ofstream(runs.path() / "i.bed") << "c\t0\t300\ttrain\nc\t300\t400\tvalid\n";
-  const std::vector<std::vector<std::string>> kPaths = {
+  std::vector<std::vector<std::string>> kPaths = {
       {"model.attention.layers=[1]", "model.attention.n_heads=2", "model.attention.rotary_dim=4",
        "model.order=3", "train.checkpoint_minutes=1.0", "model.filter.lr=1e-3",
        "model.filter.lr_positions=1e-4"},
@@ -59,11 +59,15 @@ TEST(ConfigKeys, AreAllRead) {
        "data.dna.intervals=" + (runs.path() / "i.bed").string(), "data.dna.shift_left=3",
        "train.eval_every=1"},
   };
-  files::write_atomic(runs.config(),
-                      files::read_text(runs.config()) + "[[data.stage]]\nseq_len = 8\nsteps = 1\n");
+  kPaths.push_back(runs.images());
+  kPaths.push_back(runs.series());
+  const std::string without_stage = files::read_text(runs.config());
+  const std::size_t staged = kPaths.size() - 2;  // whole samples know no stages
+  files::write_atomic(runs.config(), without_stage + "[[data.stage]]\nseq_len = 8\nsteps = 1\n");
   std::vector<std::unique_ptr<RunConfig>> configs;
   std::vector<const RunConfig*> views;
   for (std::size_t i = 0; i < kPaths.size(); ++i) {
+    if (i == staged) files::write_atomic(runs.config(), without_stage);
     auto config = std::make_unique<RunConfig>();
     config::load(*config, runs.config().string());
     for (const std::string& text : kPaths[i]) config::apply_override(*config, text);

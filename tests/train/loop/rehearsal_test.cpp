@@ -26,7 +26,13 @@ struct Running {
 
   Running(const TinyRuns& runs, const std::vector<std::string>& overrides) {
     config::load(config, runs.config().string());
-    for (const std::string& text : overrides) config::apply_override(config, text);
+    for (const std::string& text : overrides) {
+      if (text == "images") {
+        for (const std::string& each : runs.images()) config::apply_override(config, each);
+      } else {
+        config::apply_override(config, text);
+      }
+    }
     resolve_keys(config, runs.config().string());
     parts = build_parts(config);
     parts.model->train();
@@ -92,7 +98,8 @@ INSTANTIATE_TEST_SUITE_P(
     EveryArithmetic, Rehearsal,
     ::testing::Values(std::vector<std::string>{"train.precision=float32"},
                       std::vector<std::string>{"train.precision=float64", "train.accumulate=2"},
-                      std::vector<std::string>{"train.precision=bf16", "data.workers=0"}));
+                      std::vector<std::string>{"train.precision=bf16", "data.workers=0"},
+                      std::vector<std::string>{"images"}));  // BatchNorm's running statistics
 
 TEST(RehearsalOfARun, IsReportedAndNotCounted) {
   const TinyRuns runs;

@@ -1,11 +1,15 @@
 #include "tests/train/loop/tiny_run.h"
 
 #include "core/files/atomic_file.h"
+#include "core/files/npy.h"
 #include "core/files/safetensors.h"
+#include "data/formats/sample_shard.h"
 #include "data/tasks/prepare.h"
+#include "data/tasks/sample_facts.h"
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <random>
 #include <set>
 
@@ -71,6 +75,49 @@ void make_corpus(const fs::path& folder, std::size_t train_bytes, int seed, bool
 TinyRuns::TinyRuns() : config_(temp_ / "tiny.toml") {
   make_corpus(temp_ / "corpus");
   files::write_atomic(config_, fmt::format(kConfig, (temp_ / "corpus").string()));
+}
+
+std::vector<std::string> TinyRuns::images() const {
+  const fs::path shard = temp_ / "images.lcs";
+  if (!fs::exists(shard)) {
+    data::SampleLayout layout;
+    layout.vocabulary = 256;
+    layout.classes = 2;
+    layout.height = layout.width = 4;
+    layout.channels = 1;
+    data::SampleShardWriter writer(shard, layout);
+    std::mt19937 random(3);
+    for (int i = 0; i < 90; ++i) {
+      std::vector<std::uint8_t> pixels(16);
+      for (auto& pixel : pixels) {
+        pixel = static_cast<std::uint8_t>(random() % 156 + (i % 2 == 0 ? 0 : 100));
+      }
+      writer.add_part(pixels);
+      writer.add_row(std::vector<std::int32_t>{i % 2});
+    }
+    data::SampleFacts facts;
+    facts.task = "brightness";
+    writer.finish(data::to_json(facts));
+  }
+  return {"data.task=labelled",      "data.path=" + shard.string(), "model.family=long_conv",
+          "model.norm=batch",        "model.filter.squash=0.001",   "model.filter.channels=2",
+          "model.filter.dropout=0.2"};
+}
+
+std::vector<std::string> TinyRuns::series() const {
+  const fs::path file = temp_ / "series.npy";
+  if (!fs::exists(file)) {
+    std::mt19937 random(4);
+    std::vector<float> values;
+    for (int i = 0; i < 12 * 40 * 3; ++i) {
+      values.push_back(std::sin(0.7F * static_cast<float>(i / 3)) +
+                       0.1F * static_cast<float>(random() % 10));
+    }
+    const auto* bytes = reinterpret_cast<const std::byte*>(values.data());
+    files::write_npy(file, {"", Dtype::f32, {12, 40, 3}, {bytes, 4 * values.size()}});
+  }
+  return {"data.task=brain", "data.path=" + file.string(), "model.family=long_conv",
+          "data.brain.min_len=6", "model.mlp_blocks=true"};
 }
 
 Outcome TinyRuns::train(const std::string& name, const std::vector<std::string>& overrides) const {

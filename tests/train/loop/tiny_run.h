@@ -28,6 +28,11 @@ class TinyRuns {
   }
   /// The TOML of every run here: 20 steps, 8 windows of 16 bytes.
   [[nodiscard]] const std::filesystem::path& config() const { return config_; }
+  /// Overrides for a classifier instead: LongConv on 90 images of 4 x 4 pixels, of two classes that
+  /// differ in brightness.
+  [[nodiscard]] std::vector<std::string> images() const;
+  /// And for a regressor: LongConv on 12 series of 40 steps and 3 channels.
+  [[nodiscard]] std::vector<std::string> series() const;
   /// Trains in run(name) with overrides "a.b=value".
   Outcome train(const std::string& name, const std::vector<std::string>& overrides = {}) const;
 

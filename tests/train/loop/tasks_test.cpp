@@ -1,0 +1,133 @@
+// Runs that are no language models: what the data settle of them, their metrics, their resuming.
+#include "core/files/atomic_file.h"
+#include "tests/train/loop/tiny_run.h"
+#include "train/checkpoint/folder.h"
+#include "train/loop/shape.h"
+#include "train/report/metrics.h"
+
+#include <gmock/gmock.h>
+
+namespace longconv::train::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using ::longconv::testing::message_of;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+/// The last value of a metric of the validation part.
+double last(const TinyRuns& runs, const std::string& run, const std::string& metric) {
+  double out = -1.0;
+  for (const MetricRecord& record : read_metrics(runs.run(run) / "metrics.jsonl")) {
+    if (record.split != "validation") continue;
+    for (const auto& [name, value] : record.values) {
+      if (name == metric) out = value;
+    }
+  }
+  return out;
+}
+
+/// The tiny run's own file with overrides, its shape resolved.
+void resolved(const TinyRuns& runs, RunConfig& config, const std::vector<std::string>& overrides) {
+  config::load(config, runs.config().string());
+  for (const std::string& text : overrides) config::apply_override(config, text);
+  resolve_shape(config);
+}
+
+std::vector<std::string> with(std::vector<std::string> a, const std::vector<std::string>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+TEST(Classifier, LearnsAndReportsItsAccuracy) {
+  const TinyRuns runs;
+  const Outcome outcome = runs.train("a", with(runs.images(), {"schedule.max_steps=60"}));
+  EXPECT_EQ(outcome.step, 60);
+  EXPECT_GT(last(runs, "a", "accuracy"), 0.85);
+  EXPECT_EQ(last(runs, "a", "samples"), 9.0);
+  EXPECT_FALSE(fs::exists(runs.run("a") / "tokenizer"));
+  EXPECT_TRUE(fs::exists(runs.run("a") / "report.html"));
+  EXPECT_THAT(files::read_text(runs.run("a") / "config.toml"),
+              AllOf(HasSubstr("kind = \"classifier\""), HasSubstr("n_classes = 2"),
+                    HasSubstr("d_input = 1"), HasSubstr("vocab_size = 0")));
+}
+
+TEST(Regressor, LearnsAndReportsItsError) {
+  const TinyRuns runs;
+  runs.train("a", with(runs.series(), {"schedule.max_steps=2"}));
+  const double before = last(runs, "a", "loss");
+  runs.train("b", with(runs.series(), {"schedule.max_steps=60"}));
+  EXPECT_LT(last(runs, "b", "loss"), 0.7 * before);
+  EXPECT_GT(last(runs, "b", "r_squared"), 0.3);
+}
+
+TEST(Classifier, IsResumedBitForBit) {
+  const TinyRuns runs;
+  // Every evaluation is the best, and would push step 10 out.
+  const std::vector<std::string> overrides = with(runs.images(), {"train.eval_every=10"});
+  runs.train("whole", overrides);
+  runs.train("two", overrides);
+  for (const std::int64_t step : list_steps(runs.checkpoints("two"))) {
+    if (step > 10) fs::remove_all(runs.checkpoints("two") / step_name(step));
+  }
+  ASSERT_EQ(newest_whole(runs.checkpoints("two")).filename(), step_name(10));
+  runs.train("two", overrides);
+  for (const char* file : {kModelFile, kOptimizerFile}) {
+    const fs::path whole = runs.checkpoints("whole") / "latest" / file;
+    EXPECT_THAT(differing_tensors(whole, runs.checkpoints("two") / "latest" / file), IsEmpty());
+    EXPECT_FALSE(differing_tensors(whole, runs.checkpoints("two") / step_name(10) / file).empty())
+        << "steps 11 to 20 change nothing";
+  }
+  const auto tensors = tensors_of(runs.checkpoints("whole") / "latest" / kModelFile);
+  EXPECT_EQ(tensors.count("norm.norm.running_var"), 1U) << "the running statistics are not saved";
+}
+
+TEST(Shape, IsThatOfTheData) {
+  const TinyRuns runs;
+  RunConfig images;
+  resolved(runs, images, runs.images());
+  EXPECT_EQ(images.model.d_input(), 1);
+  EXPECT_EQ(images.model.head.n_classes(), 2);
+  EXPECT_EQ(images.model.head.kind(), "classifier");
+  EXPECT_EQ(images.model.l_max(), 16);
+  RunConfig tokens;
+  resolved(runs, tokens, with(runs.images(), {"data.samples.pixels.input=tokens"}));
+  EXPECT_EQ(tokens.model.d_input(), 0);
+  EXPECT_EQ(tokens.model.vocab_size(), 256);
+  RunConfig series;
+  resolved(runs, series, runs.series());
+  EXPECT_EQ(series.model.d_input(), 3);
+  EXPECT_EQ(series.model.head.n_classes(), 3);
+  EXPECT_EQ(series.model.head.kind(), "regressor");
+  RunConfig text;
+  resolved(runs, text, {});
+  EXPECT_EQ(text.model.head.kind(), "lm");
+  EXPECT_EQ(text.model.vocab_size(), 257);
+}
+
+TEST(Shape, ThatDoesNotFitIsAnErrorAtTheKey) {
+  const TinyRuns runs;
+  const auto refused = [&](const std::vector<std::string>& overrides) {
+    RunConfig config;
+    return message_of<ConfigError>([&] { resolved(runs, config, overrides); });
+  };
+  EXPECT_THAT(refused(with(runs.images(), {"model.d_input=2"})),
+              AllOf(HasSubstr("model.d_input"), HasSubstr("expected 1")));
+  EXPECT_THAT(refused(with(runs.images(), {"model.head.n_classes=1"})),
+              AllOf(HasSubstr("model.head.n_classes"), HasSubstr("at least 2")));
+  EXPECT_THAT(refused(with(runs.images(), {"model.head.kind=lm"})),
+              AllOf(HasSubstr("model.head.kind"), HasSubstr("classifier")));
+  EXPECT_THAT(refused(with(runs.images(), {"model.head.pool=retrieval"})),
+              AllOf(HasSubstr("model.head.pool"), HasSubstr("pairs")));
+  EXPECT_THAT(refused({"model.head.kind=classifier"}),
+              AllOf(HasSubstr("model.head.kind"), HasSubstr("lm")));
+  EXPECT_THAT(refused({"data.task=labelled", "data.path="}),
+              AllOf(HasSubstr("data.path"), HasSubstr("labelled")));
+  const auto wrong_length = [&] { runs.train("x", with(runs.images(), {"data.seq_len=15"})); };
+  EXPECT_THAT(message_of<ConfigError>(wrong_length),
+              AllOf(HasSubstr("data.seq_len"), HasSubstr("expected 16")));
+}
+
+}  // namespace
+}  // namespace longconv::train::testing
