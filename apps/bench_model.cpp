@@ -93,6 +93,7 @@ train::Parts build_parts(train::RunConfig& config, c10::Device device) {
   runtime::seed_everything(static_cast<std::uint64_t>(config.seed()));
   parts.model = models::build(config.model);
   parts.model->to(device, runtime::parameter_dtype(config.train.precision()));
+  parts.objective = &train::objective(config.model.head.kind());
   parts.model->train();
   parts.optimizer = train::make_optimizer(*parts.model, config.optim);
   data::LoaderOptions options;

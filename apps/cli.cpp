@@ -86,14 +86,16 @@ void add_eval(CLI::App& program, Action& action) {
   longconv eval runs/text perplexity
   longconv eval runs/text perplexity --overlap 64 --ngrams
   longconv eval runs/text/checkpoints/step_0000500 perplexity data.path=corpora/other --json
+  longconv eval runs/fashion_mnist accuracy --logistic
 
-The result of a run folder is also kept in its results/perplexity.json.)");
+Accuracy is that of the data's test part, or of validation where there is none. The result of a run
+folder is also kept in its results/<task>.json.)");
   auto options = std::make_shared<EvalOptions>();
   app->add_option("model", options->model, kModelHelp)->type_name("FOLDER")->required();
   app->add_option("task", options->task, "What to measure")
       ->type_name("TASK")
       ->required()
-      ->check(CLI::IsMember({"perplexity"}));
+      ->check(CLI::IsMember({"perplexity", "accuracy"}));
   add_overrides(app, options->overrides);
   app->add_option("--overlap", options->overlap,
                   "Tokens of each window that only give context to the others")
@@ -101,6 +103,8 @@ The result of a run folder is also kept in its results/perplexity.json.)");
       ->check(CLI::NonNegativeNumber);
   app->add_flag("--ngrams", options->ngrams,
                 "Also fit n-gram models on the training split and measure them beside it");
+  app->add_flag("--logistic", options->logistic,
+                "accuracy: also fit a logistic regression on the pixels and measure it beside it");
   add_json(app, options->json);
   app->callback([options, &action] { action = computing([options] { return eval(*options); }); });
 }

@@ -25,13 +25,15 @@ ExitCode train(const TrainOptions& options);
 
 struct EvalOptions {
   std::string model;                   ///< model, run or checkpoint folder
-  std::string task;                    ///< "perplexity"
+  std::string task;                    ///< "perplexity", "accuracy"
   std::vector<std::string> overrides;  ///< of the model's config: data.path=..., run.device=...
   std::int64_t overlap = 0;            ///< tokens of context shared by neighbouring windows
-  bool ngrams = false;                 ///< also fit and print the n-gram baselines
+  bool ngrams = false;                 ///< perplexity: also fit and print the n-gram baselines
+  bool logistic = false;  ///< accuracy: also fit and print a logistic regression on the pixels
   bool json = false;
 };
 ExitCode eval(const EvalOptions& options);
+ExitCode eval_accuracy(const EvalOptions& options);
 
 struct GenerateOptions {
   std::string model;

@@ -4,6 +4,7 @@
 #include "core/base/log.h"
 #include "core/runtime/device.h"
 #include "train/loop/feed.h"
+#include "train/loop/shape.h"
 
 #include <nlohmann/json.hpp>
 
@@ -62,7 +63,8 @@ ExitCode data_bench(const DataBenchOptions& options) {
   config::load(config, options.config);
   for (const std::string& text : options.overrides) config::apply_override(config, text);
   const c10::Device device = runtime::choose_device(config.run.device());
-  const data::LanguageData data = data::open_language_data(config.data);
+  train::resolve_shape(config);
+  const data::TaskData data = data::open_task_data(config.data);
   const auto loader = train::make_loader(config, data, device);
 
   log::info("taking {} steps, after one that makes files and memory ready", options.steps);

@@ -7,7 +7,6 @@
 #include "core/files/hash.h"
 #include "core/runtime/device.h"
 #include "data/tasks/language_data.h"
-#include "train/checkpoint/folder.h"
 #include "train/evaluation/perplexity.h"
 #include "train/report/results.h"
 
@@ -53,13 +52,6 @@ train::PerplexityOptions perplexity_options(const EvalOptions& options,
   return out;
 }
 
-/// Optimiser steps of a checkpoint folder, 0 for a model folder.
-std::int64_t step_of(const ModelPlace& place) {
-  const std::int64_t step =
-      train::step_of(std::filesystem::canonical(place.folder).filename().string());
-  return std::max<std::int64_t>(step, 0);
-}
-
 void print_text(const train::EvaluationResult& result, const data::Corpus& corpus) {
   fmt::print("checkpoint     {} (sha256 {})\n", result.checkpoint,
              result.checkpoint_sha256.substr(0, 12));
@@ -84,8 +76,13 @@ void print_text(const train::EvaluationResult& result, const data::Corpus& corpu
 }  // namespace
 
 ExitCode eval(const EvalOptions& options) {
+  if (options.task == "accuracy") return eval_accuracy(options);
   const ModelPlace place = find_model(options.model);
   const auto config = load_config(place, options.overrides);
+  const std::string& kind = config->model.head.kind();
+  LONGCONV_CHECK(kind == "lm" || kind == "mlm", UsageError,
+                 "{}: perplexity is for language models, this one has a head \"{}\"{}",
+                 place.folder.string(), kind, kind == "classifier" ? "; ask for accuracy" : "");
   const c10::Device device = runtime::choose_device(config->run.device());
   const train::PerplexityOptions how = perplexity_options(options, *config, device);
   const data::LanguageData held_out =

@@ -3,6 +3,7 @@
 
 #include "apps/commands.h"
 #include "apps/open_model.h"
+#include "core/base/check.h"
 #include "core/base/log.h"
 #include "core/runtime/device.h"
 #include "data/tokenizers/tokenizer.h"
@@ -31,7 +32,11 @@ ExitCode generate(const GenerateOptions& options) {
   const auto config = load_config(place, {});
   const c10::Device device = runtime::choose_device(options.device);
   const auto tokenizer = load_tokenizer(place, *config);
-  const auto model = load_model(place, *config, device);
+  const auto model =
+      std::dynamic_pointer_cast<models::LanguageModel>(load_model(place, *config, device));
+  LONGCONV_CHECK(model != nullptr && config->model.head.kind() == "lm", UsageError,
+                 "{}: a model with a head \"{}\" generates no text; expected a head \"lm\"",
+                 place.folder.string(), config->model.head.kind());
   const std::string prompt = read_prompt(options);
   log::info("{}: {} tokens from {} on {}", place.folder.string(), options.tokens,
             tokenizer->describe(), device.str());

@@ -1,11 +1,13 @@
 #include "apps/model_place.h"
 
 #include "core/base/check.h"
-#include "data/tasks/language_data.h"
 #include "data/tokenizers/tokenizer.h"
 #include "train/checkpoint/folder.h"
+#include "train/loop/shape.h"
 
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace longconv::apps {
 namespace fs = std::filesystem;
@@ -53,6 +55,11 @@ ModelPlace find_model(const fs::path& folder) {
   return place;
 }
 
+std::int64_t step_of(const ModelPlace& place) {
+  const std::int64_t step = train::step_of(fs::canonical(place.folder).filename().string());
+  return std::max<std::int64_t>(step, 0);
+}
+
 std::unique_ptr<train::RunConfig> load_config(const ModelPlace& place,
                                               const std::vector<std::string>& overrides) {
   auto config = std::make_unique<train::RunConfig>();
@@ -90,14 +97,15 @@ std::shared_ptr<const data::Tokenizer> load_tokenizer(const ModelPlace& place,
 }
 
 void fill_shapes(train::RunConfig& config) {
-  if (config.model.l_max() == 0) config.model.l_max.set(config.data.seq_len());
-  if (config.model.vocab_size() != 0) return;
+  const bool open = config.model.vocab_size() == 0 && config.model.d_input() == 0;
+  if (!open && config.model.l_max() != 0) return;
+  if (!open) return config.model.l_max.set(config.data.seq_len());
   try {
-    config.model.vocab_size.set(data::vocab_size_of(config.data));
+    train::resolve_shape(config);
   } catch (const DataError& error) {
     config.model.vocab_size.fail(
-        fmt::format("is 0, which leaves it to the tokenizer, but the corpus cannot be opened; set "
-                    "it, or prepare the data first\n  {}",
+        fmt::format("is 0, which leaves it to the data, but they cannot be opened; set it, or "
+                    "prepare the data first\n  {}",
                     error.what()));
   }
 }

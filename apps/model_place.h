@@ -28,6 +28,9 @@ struct ModelPlace {
 /// Throws CheckpointError saying what was expected; also for a damaged checkpoint.
 ModelPlace find_model(const std::filesystem::path& folder);
 
+/// Optimiser steps of a checkpoint folder, 0 for a model folder.
+std::int64_t step_of(const ModelPlace& place);
+
 /// The run's (or model folder's) configuration with `overrides` applied. Throws ConfigError.
 std::unique_ptr<train::RunConfig> load_config(const ModelPlace& place,
                                               const std::vector<std::string>& overrides);

@@ -29,14 +29,36 @@ constexpr std::int64_t kGpuPassBytes = std::int64_t{4} << 30;
 /// What `options.dtype` computes in: sums over a row are float32 even where products are bf16.
 Dtype result_dtype(const PredictOptions& options) {
   if (options.dtype == "float64") return Dtype::f64;
-  const bool per_position = options.what == "logits" || options.what == "hidden";
-  return options.dtype == "bf16" && per_position ? Dtype::bf16 : Dtype::f32;
+  const bool a_sum = options.what == "embedding" || options.what == "loss";
+  return options.dtype == "bf16" && !a_sum ? Dtype::bf16 : Dtype::f32;
+}
+
+bool is_language_model(const models::ModelConfig& model) {
+  return model.head.kind() == "lm" || model.head.kind() == "mlm";
+}
+
+/// Whether the model gives what is asked for, and takes ids.
+void check_head(const PredictOptions& options, const models::ModelConfig& model) {
+  LONGCONV_CHECK(model.d_input() == 0, UsageError,
+                 "{}: the model takes series of {} numbers a step, and predict ids", options.model,
+                 model.d_input());
+  LONGCONV_CHECK(options.what != "loss" || model.head.kind() == "lm", UsageError,
+                 "--what loss is that of the next token; {} has a head \"{}\"", options.model,
+                 model.head.kind());
+  const std::string& pool = model.head.pool();
+  LONGCONV_CHECK(options.what != "logits" || model.head.kind() != "classifier" ||
+                     (pool != "ragged" && pool != "retrieval"),
+                 UsageError,
+                 "--what logits: expected a classifier of whole rows, {} has pool \"{}\"",
+                 options.model, pool);
 }
 
 std::int64_t width_of(const models::ModelConfig& model, const std::string& what) {
   if (what == "loss") return 0;
   if (what != "logits") return model.d_model();
-  return models::padded_vocab(model.vocab_size(), model.pad_vocab_multiple());
+  return is_language_model(model)
+             ? models::padded_vocab(model.vocab_size(), model.pad_vocab_multiple())
+             : model.head.n_classes();
 }
 
 train::PredictOptions how_to(const PredictOptions& options, const models::ModelConfig& model,
@@ -47,10 +69,13 @@ train::PredictOptions how_to(const PredictOptions& options, const models::ModelC
   out.dtype = dtype;
   out.device = device;
   out.width = width_of(model, options.what);
-  out.rows_alike = data::holds_ids(options.input);
-  out.bytes_per_token = models::forward_bytes_per_token(
-      model, options.dtype == "float64" ? 8 : 4,
-      /*with_logits=*/options.what == "logits" || options.what == "loss");
+  out.per_position =
+      options.what == "hidden" || (options.what == "logits" && model.head.kind() != "classifier");
+  out.rows_alike = data::holds_ids(options.input) || !is_language_model(model);
+  out.bytes_per_token =
+      models::forward_bytes_per_token(model, options.dtype == "float64" ? 8 : 4,
+                                      /*with_logits=*/is_language_model(model) &&
+                                          (options.what == "logits" || options.what == "loss"));
   out.pass_bytes = device.is_cuda() ? kGpuPassBytes : kCpuPassBytes;
   return out;
 }
@@ -64,6 +89,7 @@ ExitCode predict(const PredictOptions& options) {
   config->train.precision.set(options.dtype);
   fill_shapes(*config);
   const models::ModelConfig& model_config = config->model;
+  check_head(options, model_config);
   const c10::Device device = runtime::choose_device(options.device);
   const auto tokenizer = data::holds_ids(options.input) ? std::shared_ptr<const data::Tokenizer>()
                                                         : load_tokenizer(place, *config);
@@ -76,13 +102,13 @@ ExitCode predict(const PredictOptions& options) {
   const std::int64_t tokens = std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0});
   train::PredictOptions how = how_to(options, model_config, dtype, device);
   how.stop = [&] { return signals.received() != 0; };
-  const auto file = train::open_prediction_file(
-      options.output, {.what = options.what,
-                       .dtype = dtype,
-                       .lengths = lengths,
-                       .width = how.width,
-                       .per_position = options.what == "logits" || options.what == "hidden",
-                       .one_length = how.rows_alike});
+  const auto file =
+      train::open_prediction_file(options.output, {.what = options.what,
+                                                   .dtype = dtype,
+                                                   .lengths = lengths,
+                                                   .width = how.width,
+                                                   .per_position = how.per_position,
+                                                   .one_length = data::holds_ids(options.input)});
   const auto model = load_model(place, *config, device);
   if (tokenizer != nullptr && !tokenizer->remarks().empty()) {
     log::warn("{}: {}", options.input, tokenizer->remarks());

@@ -16,7 +16,8 @@ namespace {
 namespace fs = std::filesystem;
 
 /// What the user can do next, with the paths that exist now.
-void say_what_next(const train::Outcome& outcome, const TrainOptions& options) {
+void say_what_next(const train::Outcome& outcome, const TrainOptions& options,
+                   const std::string& head) {
   const std::string run = outcome.folder.string();
   if (outcome.code == ExitCode::interrupted_saved) {
     log::info("go on with:  longconv train {}{}{}", options.config,
@@ -26,9 +27,10 @@ void say_what_next(const train::Outcome& outcome, const TrainOptions& options) {
   log::info("checkpoints  {}/checkpoints (best, latest)", run);
   log::info("metrics      {}/metrics.jsonl", run);
   if (fs::exists(outcome.folder / "report.html")) log::info("report       {}/report.html", run);
-  log::info("try next     longconv eval {} perplexity", run);
-  log::info("             longconv generate {} --prompt \"...\"", run);
-  log::info("             longconv report {}", run);
+  log::info("try next     longconv report {}", run);
+  if (head == "classifier") log::info("             longconv eval {} accuracy", run);
+  if (head == "lm" || head == "mlm") log::info("             longconv eval {} perplexity", run);
+  if (head == "lm") log::info("             longconv generate {} --prompt \"...\"", run);
 }
 
 }  // namespace
@@ -55,12 +57,16 @@ ExitCode train(const TrainOptions& options) {
     fmt::print("ok: {} can be trained\n", options.config);
     return outcome.code;
   }
-  say_what_next(outcome, options);
+  const std::string& head = config.model.head.kind();
+  say_what_next(outcome, options, head);
   std::string result = fmt::format("{}: step {}", outcome.folder.string(), outcome.step);
   if (std::isfinite(outcome.best_validation_loss)) {
-    result += fmt::format(", validation loss {:.4f} (best {:.4f}, perplexity {:.3f})",
-                          outcome.validation_loss, outcome.best_validation_loss,
-                          std::exp(outcome.best_validation_loss));
+    result += fmt::format(", validation loss {:.4f} (best {:.4f}", outcome.validation_loss,
+                          outcome.best_validation_loss);
+    if (head == "lm" || head == "mlm") {
+      result += fmt::format(", perplexity {:.3f}", std::exp(outcome.best_validation_loss));
+    }
+    result += ")";
   }
   fmt::print("{}\n", result);
   return outcome.code;

@@ -2,7 +2,9 @@
 #pragma once
 
 #include "core/config/section.h"
+#include "data/tasks/brain_config.h"
 #include "data/tasks/dna_config.h"
+#include "data/tasks/sample_config.h"
 
 namespace longconv::data {
 
@@ -30,11 +32,14 @@ struct DataConfig : config::Section {
               [this] { return &stage.append(); }, [this] { return stage.elements(); },
               [this] { stage.clear(); }});
   }
-  config::Key<std::string> task{this, "task", "lm", config::one_of({"lm", "dna"}),
-                                "lm = token shards, dna = windows of a genome"};
-  config::Key<std::string> path{
-      this, "path", "",
-      "folder with train and validation shards, as `longconv data prepare` writes it"};
+  config::Key<std::string> task{
+      this, "task", "lm", config::one_of({"lm", "dna", "labelled", "brain"}),
+      "lm = token shards, dna = windows of a genome, labelled = a sample shard, brain = series "
+      "whose next step is to be predicted"};
+  config::Key<std::string> path{this, "path", "",
+                                "lm: folder with train and validation shards, as `longconv data "
+                                "prepare` writes it; labelled: "
+                                "sample shard (.lcs); brain: series (.h5, .npy)"};
   config::Key<std::string> tokenizer{this, "tokenizer", "",
                                      "tokenizer the shards must have been made with: a path, or "
                                      "\"bytes\"; empty = the folder's own"};
@@ -45,8 +50,9 @@ struct DataConfig : config::Section {
   config::Key<std::int64_t> bucket_steps{
       this, "bucket_steps", 0, config::between(std::int64_t{0}, std::int64_t{1} << 20),
       "rows = documents: put those of each so many steps together by length; 0 = as they come"};
-  config::Key<std::int64_t> seq_len{this, "seq_len", 1024, config::at_least(std::int64_t{1}),
-                                    "tokens of a window"};
+  config::Key<std::int64_t> seq_len{
+      this, "seq_len", 1024, config::at_least(std::int64_t{1}),
+      "tokens of a window; labelled: of a sample, the data's longest if not given"};
   config::Key<std::int64_t> batch_size{this, "batch_size", 32, config::at_least(std::int64_t{1}),
                                        "windows per optimiser step, over all devices"};
   config::Key<std::int64_t> micro_batch{
@@ -56,6 +62,8 @@ struct DataConfig : config::Section {
       this, "workers", 1, config::between(std::int64_t{0}, std::int64_t{64}),
       "threads that prepare batches ahead; 0 = in the training thread"};
   DnaPretrainingConfig dna{this, "dna"};
+  RunSamplesConfig samples{this};
+  RunBrainConfig brain{this};
   config::SectionList<StageConfig> stage;
 };
 

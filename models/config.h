@@ -9,7 +9,9 @@ namespace longconv::models {
 
 struct FilterConfig : config::Section {
   explicit FilterConfig(Section* parent)
-      : Section(parent, "filter", "Implicit filter: an MLP over positional features (1.2)") {}
+      : Section(parent, "filter",
+                "Implicit filters, an MLP over positional features (1.2), and explicit ones, a "
+                "parameter a tap (long_conv, 4.1)") {}
   config::Key<std::int64_t> emb_dim{this, "emb_dim", 33, config::at_least(std::int64_t{3}),
                                     "positional features E, odd"};
   config::Key<std::int64_t> width{this, "width", 64, config::at_least(std::int64_t{1}),
@@ -41,6 +43,25 @@ struct FilterConfig : config::Section {
                                    "learning rate of z; 0 = the optimiser's"};
   config::Key<std::string> layout{this, "layout", "v_major", config::one_of({"v_major", "o_major"}),
                                   "order of filter channels when order > 2 (1.4)"};
+  config::Key<std::int64_t> channels{this, "channels", 2, config::at_least(std::int64_t{1}),
+                                     "explicit: filters C of each input channel"};
+  config::Key<bool> bidirectional{this, "bidirectional", false,
+                                  "a second filter for the steps to come"};
+  config::Key<double> squash{
+      this, "squash", 0.003, config::at_least(0.0),
+      "explicit: lambda; taps come nearer to 0 by it, those within it are 0 and do not learn"};
+  config::Key<std::int64_t> smooth{this, "smooth", 0, config::at_least(std::int64_t{0}),
+                                   "explicit: odd window of a moving average over time; 0 = none"};
+  config::Key<std::int64_t> smooth_freq{
+      this, "smooth_freq", 0, config::at_least(std::int64_t{0}),
+      "explicit: odd window of a Gaussian over frequencies; 0 = none"};
+  config::Key<double> dropout{this, "dropout", 0.2, config::between(0.0, 1.0),
+                              "explicit: dropout of taps"};
+  config::Key<std::string> init{this, "init", "random", config::one_of({"random", "double_exp"}),
+                                "explicit: noise alone, or decaying at a rate of each channel"};
+  config::Key<bool> alias{
+      this, "alias", false,
+      "explicit: for inputs shorter than l_max let late taps wrap around, as published (LC-2)"};
 };
 
 struct ShortFilterConfig : config::Section {
@@ -63,6 +84,21 @@ struct AttentionConfig : config::Section {
                               "dropout of the attention weights"};
 };
 
+struct HeadConfig : config::Section {
+  explicit HeadConfig(Section* parent)
+      : Section(parent, "head", "What the model gives, and so what it is trained for") {}
+  config::Key<std::string> kind{this, "kind", "lm",
+                                config::one_of({"lm", "mlm", "classifier", "regressor"}),
+                                "lm = the next token, mlm = masked tokens, classifier = a class of "
+                                "the whole input, regressor "
+                                "= numbers at every step; what data.task asks for, if not given"};
+  config::Key<std::string> pool{
+      this, "pool", "mean", config::one_of({"last", "first", "mean", "sum", "ragged", "retrieval"}),
+      "classifier: how the steps become one; retrieval = means of two inputs, compared (pairs)"};
+  config::Key<std::int64_t> n_classes{this, "n_classes", 0, config::at_least(std::int64_t{0}),
+                                      "classes, or numbers a step; 0 = the data's"};
+};
+
 struct ModelConfig : config::Section {
   explicit ModelConfig(Section* parent = nullptr) : Section(parent, "model", "The model") {}
   config::Key<std::string> family{this, "family", "hyena", "model family; see `longconv inspect`"};
@@ -77,7 +113,10 @@ struct ModelConfig : config::Section {
   config::Key<std::int64_t> l_max{this, "l_max", 0, config::at_least(std::int64_t{0}),
                                   "length the filters are built for; 0 = data.seq_len"};
   config::Key<std::int64_t> vocab_size{this, "vocab_size", 0, config::at_least(std::int64_t{0}),
-                                       "ids; 0 = the tokenizer's"};
+                                       "ids; 0 = the tokenizer's, or none: see d_input"};
+  config::Key<std::int64_t> d_input{
+      this, "d_input", 0, config::at_least(std::int64_t{0}),
+      "numbers a step of series, which a Linear takes in; 0 = the data's, or none: ids come in"};
   config::Key<std::int64_t> pad_vocab_multiple{this, "pad_vocab_multiple", 8,
                                                config::at_least(std::int64_t{1}),
                                                "embedding rows are rounded up to a multiple"};
@@ -92,6 +131,28 @@ struct ModelConfig : config::Section {
                                     "dropout after the embedding"};
   config::Key<double> resid_dropout{this, "resid_dropout", 0.0, config::between(0.0, 1.0),
                                     "dropout of each block's output"};
+  config::Key<std::string> norm{
+      this, "norm", "layer", config::one_of({"layer", "batch", "scalar"}),
+      "long_conv: LayerNorm, BatchNorm over rows and steps, or one scale and shift for all (LC-5)"};
+  config::Key<bool> prenorm{this, "prenorm", true,
+                            "long_conv: norm before each layer and at the end; false = after each"};
+  config::Key<bool> norm_counts_padding{
+      this, "norm_counts_padding", true,
+      "long_conv: BatchNorm's statistics are over padded steps too, as published (LC-3)"};
+  config::Key<std::string> activation{this, "activation", "gelu",
+                                      config::one_of({"gelu", "gelu_tanh", "relu", "silu", "id"}),
+                                      "long_conv: after the convolution"};
+  config::Key<std::string> postact{
+      this, "postact", "glu", config::one_of({"glu", "id", "none"}),
+      "long_conv: after the output's Linear; none = no Linear (one channel)"};
+  config::Key<bool> weight_norm{this, "weight_norm", false,
+                                "long_conv: the output's Linear as direction and length of rows"};
+  config::Key<std::string> inner_dropout{
+      this, "inner_dropout", "time", config::one_of({"time", "channel", "element"}),
+      "long_conv: what resid_dropout drops between convolution and Linear: whole steps, as "
+      "published (LC-4), whole channels, or values"};
+  config::Key<bool> mlp_blocks{this, "mlp_blocks", false,
+                               "long_conv: an MLP of width d_inner after each layer"};
   /// Tokens of the longest input: any number where the filters end on their own.
   [[nodiscard]] std::int64_t longest_input() const {
     return filter.max_taps() > 0 ? std::numeric_limits<std::int64_t>::max() : l_max();
@@ -104,6 +165,7 @@ struct ModelConfig : config::Section {
   FilterConfig filter{this};
   ShortFilterConfig short_filter{this};
   AttentionConfig attention{this};
+  HeadConfig head{this};
 };
 
 }  // namespace longconv::models

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace longconv::models {
@@ -20,26 +21,48 @@ struct ParameterOverride {
   std::optional<double> weight_decay;
 };
 
-/// A causal language model over token ids. Every parameter appears once in named_parameters(), also
-/// those that published files show under several names (models/layers/aliases.h). Under autocast
-/// the results come in its dtype; take losses in float32.
+/// One batch as a model reads it.
+struct Input {
+  /// Rows of ids, or of series; what else there is stays undefined.
+  Input(at::Tensor rows) : values(std::move(rows)) {}  // NOLINT: ids alone are an input
+  Input(at::Tensor rows, at::Tensor row_lengths, at::Tensor row_types = {})
+      : values(std::move(rows)), lengths(std::move(row_lengths)), types(std::move(row_types)) {}
+
+  at::Tensor values;   ///< (B, L) int64 ids, or (B, L, C) floats
+  at::Tensor lengths;  ///< (B) int64, steps of a row before its padding; undefined: all
+  at::Tensor types;    ///< (B, L) int64, BERT's token types; undefined: none
+};
+
+/// What training and evaluation see of a model. Every parameter appears once in named_parameters(),
+/// also those that published files show under several names (models/layers/aliases.h). Under
+/// autocast the results come in its dtype; take losses in float32.
 class Model : public torch::nn::Module {
  public:
-  /// ids (B, L) int64 -> hidden states after the final norm, (B, L, D). Throws ConfigError if
-  /// L > l_max, ShapeError if ids are not (B, L) int64.
-  virtual at::Tensor hidden(const at::Tensor& ids) = 0;
-  /// ids (B, L) int64 -> logits (B, L, V), V = padded vocabulary.
-  virtual at::Tensor logits(const at::Tensor& ids) = 0;
+  /// Hidden states after the final norm, (B, L, D). Throws ConfigError if L > l_max, ShapeError if
+  /// the input is not of the model's kind.
+  virtual at::Tensor hidden(const Input& input) = 0;
+  /// What the head makes of them, by model.head.kind:
+  ///   lm, mlm     (B, L, V) logits, V = padded vocabulary
+  ///   classifier  (B, n_classes) logits; pool = ragged: (B, longest row, n_classes); retrieval:
+  ///               (B / 2, n_classes)
+  ///   regressor   (B, L, n_classes), the numbers themselves
+  virtual at::Tensor logits(const Input& input) = 0;
   [[nodiscard]] virtual std::vector<ParameterOverride> overrides() const = 0;
-  [[nodiscard]] virtual std::int64_t vocab_size() const = 0;         ///< true ids
-  [[nodiscard]] virtual std::int64_t padded_vocab_size() const = 0;  ///< columns of logits
-  [[nodiscard]] virtual std::int64_t l_max() const = 0;              ///< longest input
+  [[nodiscard]] virtual std::int64_t l_max() const = 0;  ///< longest input
   /// Whether what comes later never changes a position's result, so that a row may be padded on its
   /// right.
   [[nodiscard]] virtual bool is_causal() const { return false; }
 };
 
-/// Builds and initialises a model from its resolved config (vocab_size and l_max must be set > 0).
+/// A model whose head is lm or mlm.
+class LanguageModel : public Model {
+ public:
+  [[nodiscard]] virtual std::int64_t vocab_size() const = 0;         ///< true ids
+  [[nodiscard]] virtual std::int64_t padded_vocab_size() const = 0;  ///< columns of logits
+};
+
+/// Builds and initialises a model from its resolved config (l_max, and vocab_size or d_input, must
+/// be set > 0; for classifiers and regressors n_classes too).
 /// Randomness comes from LibTorch's default generator of the options' device. The meta device
 /// builds shapes without memory; float64 gives positional features to full precision. Throws
 /// ConfigError at the key's line.

@@ -18,7 +18,7 @@ _longconv_options() {
   case "$1" in
     "") echo "--help --version --log-format" ;;
     train) echo "--print-config --dry-run $common" ;;
-    eval) echo "--overlap --ngrams --json $common" ;;
+    eval) echo "--overlap --ngrams --logistic --json $common" ;;
     generate) echo "--prompt --tokens --samples --temperature --top-k --top-p --seed --device --json $common" ;;
     predict) echo "--input --mask --output --what --dtype --device --json $common" ;;
     "data prepare")
@@ -93,7 +93,7 @@ _longconv() {
   elif [[ -n "$(_longconv_subcommands "$command")" ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(_longconv_subcommands "$command")" -- "$cur")
   elif [[ "$command" == eval && "$cur" != */* && -n "$prev" && -d "$prev" ]]; then
-    COMPREPLY=(perplexity)
+    mapfile -t COMPREPLY < <(compgen -W "perplexity accuracy" -- "$cur")
   elif [[ "$command" == "data tokenizer" && "$prev" == tokenizer ]]; then
     mapfile -t COMPREPLY < <(compgen -W "train encode decode check" -- "$cur")
   elif [[ ("$command" == train || "$command" == "bench model" || "$command" == "data bench") && -n "$config" ]]; then

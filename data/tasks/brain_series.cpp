@@ -54,15 +54,6 @@ Series read_npy_series(const std::filesystem::path& path) {
   return out;
 }
 
-Series read_any(const BrainSeriesConfig& config) {
-  const std::filesystem::path path = config.path();
-  if (path.extension() == ".npy") return read_npy_series(path);
-  if (path.extension() != ".h5" && path.extension() != ".hdf5") {
-    config.path.fail(fmt::format("expected a file .h5, .hdf5 or .npy, got \"{}\"", path.string()));
-  }
-  return read_series(path);
-}
-
 /// One run of a series.
 struct Run {
   float* values;
@@ -115,23 +106,42 @@ void standardise_run(Series& series, std::int64_t run) {
 
 }  // namespace
 
-BrainSeries::BrainSeries(const BrainSeriesConfig& config)
-    : series_(read_any(config)),
-      members_(split_indices(config.split, series_.subjects, {})),
-      min_len_(config.min_len()),
-      max_len_(config.max_len()),
-      train_(config.split.part() == "train") {
-  if (min_len_ > max_len_) {
-    config.min_len.fail(fmt::format("expected at most max_len = {}, got {}", max_len_, min_len_));
+std::shared_ptr<const Series> read_brain_file(const std::filesystem::path& path, bool standardise) {
+  LONGCONV_CHECK(
+      path.extension() == ".h5" || path.extension() == ".hdf5" || path.extension() == ".npy",
+      DataError, "expected a file .h5, .hdf5 or .npy, got \"{}\"", path.string());
+  auto series = std::make_shared<Series>(path.extension() == ".npy" ? read_npy_series(path)
+                                                                    : read_series(path));
+  for (std::int64_t run = 0; run < series->subjects; ++run) {
+    check_run(*series, run, path.string());
+    if (standardise) standardise_run(*series, run);
   }
-  for (const std::int64_t run : members_) {
-    check_run(series_, run, config.path());
-    if (config.standardise()) standardise_run(series_, run);
+  return series;
+}
+
+BrainSeries::BrainSeries(const BrainSeriesConfig& config)
+    : BrainSeries(config, read_brain_file(config.path(), config.standardise())) {}
+
+BrainSeries::BrainSeries(const BrainSeriesConfig& config,
+                         const std::shared_ptr<const Series>& series)
+    : BrainSeries(config, series, split_indices(config.split, series->subjects, {}),
+                  config.max_len(), config.split.part() == "train") {}
+
+BrainSeries::BrainSeries(const BrainKeys& config, std::shared_ptr<const Series> series,
+                         std::vector<std::int64_t> members, std::int64_t max_len, bool training)
+    : series_(std::move(series)),
+      members_(std::move(members)),
+      min_len_(config.min_len()),
+      max_len_(max_len),
+      train_(training) {
+  if (min_len_ > max_len_) {
+    config.min_len.fail(fmt::format(
+        "expected at most max_len = {} (of a run: data.seq_len), got {}", max_len_, min_len_));
   }
 }
 
 std::int64_t BrainSeries::size() const { return static_cast<std::int64_t>(members_.size()); }
-std::int64_t BrainSeries::seq_len() const { return std::min(max_len_, series_.length - 1); }
+std::int64_t BrainSeries::seq_len() const { return std::min(max_len_, series_->length - 1); }
 
 BrainSeries::Window BrainSeries::window(std::int64_t index, std::uint64_t key, bool longest) const {
   LONGCONV_CHECK(index >= 0 && index < size(), DataError, "run {} asked for, there are {}", index,
@@ -142,7 +152,7 @@ BrainSeries::Window BrainSeries::window(std::int64_t index, std::uint64_t key, b
   if (!longest) {
     out.length = least + random.below(static_cast<std::uint32_t>(seq_len() - least + 1));
   }
-  out.begin = random.below(static_cast<std::uint32_t>(series_.length - out.length));
+  out.begin = random.below(static_cast<std::uint32_t>(series_->length - out.length));
   return out;
 }
 
@@ -166,7 +176,7 @@ Batch BrainSeries::draw(std::span<const std::int64_t> indices,
 
 Batch BrainSeries::batch_of(const std::vector<Window>& windows) const {
   const auto batch = static_cast<std::int64_t>(windows.size());
-  const std::int64_t channels = series_.channels;
+  const std::int64_t channels = series_->channels;
   std::int64_t width = 0;
   for (const Window& each : windows) width = std::max(width, each.length);
   Batch out;
@@ -178,11 +188,11 @@ Batch BrainSeries::batch_of(const std::vector<Window>& windows) const {
     out.lengths.mutable_data_ptr<std::int64_t>()[i] = from.length;
     float* input = out.input.mutable_data_ptr<float>() + i * width * channels;
     float* target = out.target.mutable_data_ptr<float>() + i * width * channels;
-    const std::int64_t first = from.run * series_.length + from.begin;
+    const std::int64_t first = from.run * series_->length + from.begin;
     const auto valid = [&](std::int64_t t) {
-      return series_.mask[static_cast<std::size_t>(first + t)] == 1;
+      return series_->mask[static_cast<std::size_t>(first + t)] == 1;
     };
-    const float* values = series_.values.data() + first * channels;
+    const float* values = series_->values.data() + first * channels;
     for (std::int64_t t = 0; t < from.length; ++t) {
       if (valid(t)) std::copy_n(values + t * channels, channels, input + t * channels);
       if (valid(t + 1)) std::copy_n(values + (t + 1) * channels, channels, target + t * channels);

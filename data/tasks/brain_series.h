@@ -6,8 +6,8 @@
 #include "core/config/section.h"
 #include "data/formats/hdf5_series.h"
 #include "data/loader/loader.h"
+#include "data/tasks/brain_config.h"
 #include "data/tasks/pathfinder.h"  // Generated
-#include "data/tasks/splits.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -19,22 +19,6 @@
 
 namespace longconv::data {
 
-struct BrainSeriesConfig : config::Section {
-  explicit BrainSeriesConfig(Section* parent = nullptr, std::string name = "")
-      : Section(parent, std::move(name), "Series of many channels, next step") {}
-  config::Key<std::string> path{this, "path", "",
-                                "HDF5 with /series [runs, steps, channels] and perhaps /mask, or "
-                                ".npy [runs, steps, channels] or [steps, channels]"};
-  config::Key<std::int64_t> min_len{this, "min_len", 10, config::at_least(std::int64_t{1}),
-                                    "steps of a window at least; its length is drawn anew in each "
-                                    "epoch"};
-  config::Key<std::int64_t> max_len{this, "max_len", 100, config::at_least(std::int64_t{1}),
-                                    "and at most; evaluations use this length"};
-  config::Key<bool> standardise{this, "standardise", true,
-                                "give each run and channel mean 0 and deviation 1"};
-  SplitConfig split{this};
-};
-
 /// An epoch shows a window of each run of the part; runs are split, never windows. Batches:
 ///   input    (B, L, C) float32, 0 where nothing was measured and behind a window's end
 ///   target   (B, L, C) float32, the step after, NaN where it does not count
@@ -44,14 +28,19 @@ class BrainSeries final : public Dataset {
   /// Throws ConfigError; DataError with file and place for shapes that do not fit, values that are
   /// not finite, and runs with fewer than two steps.
   explicit BrainSeries(const BrainSeriesConfig& config);
+  /// The runs `members` of a file that was read, which several data sets may share; windows of at
+  /// most `max_len` steps. `training`: draw() cuts other windows in each epoch.
+  BrainSeries(const BrainKeys& config, std::shared_ptr<const Series> series,
+              std::vector<std::int64_t> members, std::int64_t max_len, bool training);
   [[nodiscard]] std::int64_t size() const override;
   [[nodiscard]] std::int64_t seq_len() const override;
   [[nodiscard]] Batch get(std::span<const std::int64_t> indices) const override;
   [[nodiscard]] Batch draw(std::span<const std::int64_t> indices,
                            std::span<const std::uint64_t> keys) const override;
-  [[nodiscard]] std::int64_t channels() const { return series_.channels; }
+  [[nodiscard]] std::int64_t channels() const { return series_->channels; }
 
  private:
+  BrainSeries(const BrainSeriesConfig& config, const std::shared_ptr<const Series>& series);
   /// Steps [begin, begin + length] of a run: one more than are shown.
   struct Window {
     std::int64_t run;
@@ -60,12 +49,16 @@ class BrainSeries final : public Dataset {
   };
   [[nodiscard]] Window window(std::int64_t index, std::uint64_t key, bool longest) const;
   [[nodiscard]] Batch batch_of(const std::vector<Window>& windows) const;
-  Series series_;
+  std::shared_ptr<const Series> series_;
   std::vector<std::int64_t> members_;  // runs of the part
   std::int64_t min_len_;
   std::int64_t max_len_;
   bool train_;
 };
+
+/// All runs of a file .h5, .hdf5 or .npy, checked, each channel of each run brought to mean 0 and
+/// deviation 1 if `standardise`. Throws DataError, also for another ending.
+std::shared_ptr<const Series> read_brain_file(const std::filesystem::path& path, bool standardise);
 
 /// What a model must beat: the mean absolute error over get() of the whole data set of predicting 0
 /// (the mean), and of predicting the last value again.

@@ -9,6 +9,7 @@
 #include <ATen/ops/full.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace longconv::data {
 
@@ -24,16 +25,27 @@ std::filesystem::path path_of(const SampleConfig& config) {
 }  // namespace
 
 SampleDataset::SampleDataset(const SampleConfig& config)
-    : shard_(path_of(config)),
-      facts_(read_facts(shard_.view())),
-      members_(split_indices(config.split, shard_.view().layout().samples, facts_.splits)),
+    : SampleDataset(config, std::make_shared<SampleShard>(path_of(config))) {}
+
+SampleDataset::SampleDataset(const SampleConfig& config,
+                             const std::shared_ptr<const SampleShard>& shard)
+    : SampleDataset(config, shard,
+                    split_indices(config.split, shard->view().layout().samples,
+                                  read_facts(shard->view()).splits),
+                    config.seq_len(), config.split.part() == "train") {}
+
+SampleDataset::SampleDataset(const SampleKeys& config, std::shared_ptr<const SampleShard> shard,
+                             std::vector<std::int64_t> members, std::int64_t seq_len, bool training)
+    : shard_(std::move(shard)),
+      facts_(read_facts(shard_->view())),
+      members_(std::move(members)),
       pad_to_seq_len_(config.pad() == "seq_len"),
       pad_left_(config.pad_side() == "usual" ? facts_.pad_left : config.pad_side() == "left"),
-      reverse_complement_(config.reverse_complement() && config.split.part() == "train") {
+      reverse_complement_(config.reverse_complement() && training) {
   if (config.reverse_complement() && facts_.symbols != dna_symbols()) {
     config.reverse_complement.fail("this shard holds no DNA");
   }
-  const SampleLayout& layout = shard_.view().layout();
+  const SampleLayout& layout = shard_->view().layout();
   if (layout.height > 0) {
     transform_.emplace(config.pixels,
                        PixelTransform::Shape{layout.height, layout.width, layout.channels,
@@ -41,11 +53,11 @@ SampleDataset::SampleDataset(const SampleConfig& config)
     seq_len_ = transform_->length();
     return;
   }
-  seq_len_ = config.seq_len();
+  seq_len_ = seq_len;
   if (seq_len_ > 0) return;
   for (const std::int64_t sample : members_) {
     for (int part = 0; part < layout.parts; ++part) {
-      seq_len_ = std::max(seq_len_, shard_.view().length(sample, part));
+      seq_len_ = std::max(seq_len_, shard_->view().length(sample, part));
     }
   }
 }
@@ -64,7 +76,7 @@ Batch SampleDataset::draw(std::span<const std::int64_t> indices,
 
 Batch SampleDataset::batch_of(std::span<const std::int64_t> indices,
                               const std::uint64_t* keys) const {
-  const SampleView& shard = shard_.view();
+  const SampleView& shard = shard_->view();
   if (transform_) {
     return image_batch(*transform_, indices, members_,
                        [&](std::int64_t sample, std::vector<std::int64_t>& levels) {
@@ -78,6 +90,7 @@ Batch SampleDataset::batch_of(std::span<const std::int64_t> indices,
   Batch out;
   out.target = at::empty({batch}, at::kLong);
   out.lengths = at::empty({rows}, at::kLong);
+  out.pad_left = pad_left_;
   auto* lengths = out.lengths.mutable_data_ptr<std::int64_t>();
   for (std::int64_t i = 0; i < batch; ++i) {
     const std::int64_t index = indices[static_cast<std::size_t>(i)];

@@ -25,7 +25,7 @@ std::vector<std::int64_t> range(std::int64_t begin, std::int64_t end) {
 }
 
 /// `all` cut into train, validation, test by the rule; the part asked for, sorted.
-std::vector<std::int64_t> cut(const SplitConfig& config, std::int64_t begin, std::int64_t end,
+std::vector<std::int64_t> cut(const SplitRules& config, std::int64_t begin, std::int64_t end,
                               std::int64_t validation, std::int64_t test, std::string_view part) {
   std::vector<std::int64_t> all = range(begin, end);
   if (config.rule() == "torch") {
@@ -49,9 +49,9 @@ std::vector<std::int64_t> torch_permutation(std::int64_t n, std::uint64_t seed) 
   return {data, data + n};
 }
 
-std::vector<std::int64_t> split_indices(const SplitConfig& config, std::int64_t samples,
-                                        const std::vector<SampleSplit>& published) {
-  const std::string part = config.part();
+std::optional<std::vector<std::int64_t>> part_indices(const SplitRules& config,
+                                                      std::string_view part, std::int64_t samples,
+                                                      const std::vector<SampleSplit>& published) {
   const double share = config.validation_share();
   if (published.empty()) {
     const auto test = static_cast<std::int64_t>(0.1 * static_cast<double>(samples));
@@ -67,8 +67,15 @@ std::vector<std::int64_t> split_indices(const SplitConfig& config, std::int64_t 
     return cut(config, train->begin, train->end, count - kept, 0, part);
   }
   if (split == nullptr && part == "validation") split = find(published, "test");
-  if (split == nullptr) config.part.fail("this data set has no part \"" + part + "\"");
+  if (split == nullptr) return std::nullopt;
   return range(split->begin, split->end);
+}
+
+std::vector<std::int64_t> split_indices(const SplitConfig& config, std::int64_t samples,
+                                        const std::vector<SampleSplit>& published) {
+  auto indices = part_indices(config, config.part(), samples, published);
+  if (!indices) config.part.fail("this data set has no part \"" + config.part() + "\"");
+  return *std::move(indices);
 }
 
 }  // namespace longconv::data

@@ -5,16 +5,17 @@
 #include "data/tasks/sample_facts.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace longconv::data {
 
-struct SplitConfig : config::Section {
-  explicit SplitConfig(Section* parent = nullptr, std::string name = "split")
-      : Section(parent, std::move(name), "Which part of a data set is read") {}
-  config::Key<std::string> part{this, "part", "train",
-                                config::one_of({"train", "validation", "test"}), "what is read"};
+/// How parts are cut; which one is read, the reader says.
+struct SplitRules : config::Section {
+  explicit SplitRules(Section* parent = nullptr, std::string name = "split")
+      : Section(parent, std::move(name), "How a data set is cut into parts") {}
   config::Key<std::string> rule{
       this, "rule", "torch", config::one_of({"torch", "in_order"}),
       "how parts are cut: torch = along torch.randperm(n) with split.seed, as S4 and safari do; "
@@ -27,9 +28,21 @@ struct SplitConfig : config::Section {
       "the test part is validation too"};
 };
 
-/// Indices of the part's samples, in order. `published` are the data set's own parts; with none of
-/// them, test is a tenth and validation its share (data.md 0). Throws ConfigError for a part that
-/// is not there.
+struct SplitConfig : SplitRules {
+  explicit SplitConfig(Section* parent = nullptr, std::string name = "split")
+      : SplitRules(parent, std::move(name)) {}
+  config::Key<std::string> part{this, "part", "train",
+                                config::one_of({"train", "validation", "test"}), "what is read"};
+};
+
+/// Indices of the samples of `part` (train, validation, test), in order; nothing if there is no
+/// such part. `published` are the data set's own parts; with none of them, test is a tenth and
+/// validation its share (data.md 0).
+std::optional<std::vector<std::int64_t>> part_indices(const SplitRules& config,
+                                                      std::string_view part, std::int64_t samples,
+                                                      const std::vector<SampleSplit>& published);
+
+/// Those of config.part. Throws ConfigError for a part that is not there.
 std::vector<std::int64_t> split_indices(const SplitConfig& config, std::int64_t samples,
                                         const std::vector<SampleSplit>& published);
 

@@ -37,7 +37,9 @@ Cost cost(const ModelConfig& config) {
   add("output", convolving * 2.0 * d * d);
   add("attention", attending * (8.0 * d * d + 2.0 * d * length));
   add("mlp", layers * 4.0 * d * inner);
-  add("head", 2.0 * d * static_cast<double>(model->padded_vocab_size()));
+  if (const auto* lm = dynamic_cast<const LanguageModel*>(model.get())) {
+    add("head", 2.0 * d * static_cast<double>(lm->padded_vocab_size()));
+  }
 
   const auto width = static_cast<double>(config.filter.width());
   const double mlp = static_cast<double>(config.filter.emb_dim()) * width +

@@ -66,7 +66,7 @@ void check_attention_layers(const ModelConfig& config) {
   }
 }
 
-class HyenaLm final : public Model, public HasAliases {
+class HyenaLm final : public LanguageModel, public HasAliases {
  public:
   HyenaLm(const ModelConfig& config, const at::TensorOptions& options)
       : vocab_size_(config.vocab_size()),
@@ -77,6 +77,10 @@ class HyenaLm final : public Model, public HasAliases {
         residual_in_fp32_(config.residual_in_fp32()),
         filter_lr_(config.filter.lr()),
         positions_lr_(config.filter.lr_positions()) {
+    if (config.head.kind() != "lm") {
+      config.head.kind.fail(
+          fmt::format("family hyena has a head \"lm\", got \"{}\"", config.head.kind()));
+    }
     if (vocab_size_ < 1) config.vocab_size.fail("the number of token ids must be set");
     if (l_max_ < 1) config.l_max.fail("the longest input must be set, e.g. 1024");
     check_attention_layers(config);
@@ -102,7 +106,8 @@ class HyenaLm final : public Model, public HasAliases {
     initialise(config.init_std(), config.n_layers());
   }
 
-  at::Tensor hidden(const at::Tensor& ids) override {
+  at::Tensor hidden(const Input& input) override {
+    const at::Tensor& ids = input.values;
     LONGCONV_CHECK(ids.dim() == 2 && ids.scalar_type() == at::kLong, ShapeError,
                    "hyena: ids must be [B, L] int64, got [{}] {}", fmt::join(ids.sizes(), ", "),
                    at::toString(ids.scalar_type()));
@@ -118,7 +123,7 @@ class HyenaLm final : public Model, public HasAliases {
     return ln_f_->forward(r);
   }
 
-  at::Tensor logits(const at::Tensor& ids) override { return head_->forward(hidden(ids)); }
+  at::Tensor logits(const Input& input) override { return head_->forward(hidden(input)); }
 
   [[nodiscard]] std::vector<ParameterOverride> overrides() const override {
     std::vector<ParameterOverride> out;

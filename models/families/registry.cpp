@@ -8,6 +8,7 @@ namespace {
 constexpr Family kFamilies[] = {
     {"hyena", "Hyena-GPT, arXiv:2302.10866", &make_hyena},
     {"hyena_dna", "HyenaDNA, arXiv:2306.15794", &make_hyena_dna},
+    {"long_conv", "LongConv, arXiv:2302.06646", &make_long_conv},
 };
 
 }  // namespace

@@ -18,4 +18,7 @@ std::shared_ptr<Model> make_hyena(const ModelConfig& config, const at::TensorOpt
 /// HyenaDNA: the same at order 2, without attention (families/hyena.cpp).
 std::shared_ptr<Model> make_hyena_dna(const ModelConfig& config, const at::TensorOptions& options);
 
+/// LongConv (families/long_conv.cpp).
+std::shared_ptr<Model> make_long_conv(const ModelConfig& config, const at::TensorOptions& options);
+
 }  // namespace longconv::models

@@ -164,7 +164,7 @@ TEST_F(Brain, DamageIsNamed) {
   config.min_len.set(6);
   EXPECT_THAT(message_of<ConfigError>([&] { BrainSeries{config}; }), HasSubstr("max_len = 5"));
   config.path.set(folder_ / "s.csv");
-  EXPECT_THAT(message_of<ConfigError>([&] { BrainSeries{config}; }), HasSubstr("s.csv"));
+  EXPECT_THAT(message_of<DataError>([&] { BrainSeries{config}; }), HasSubstr("s.csv"));
 }
 
 TEST(BrainGenerator, TheBestPredictorReachesTheBestErrorAndTheBaselinesDoNot) {

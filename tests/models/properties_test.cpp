@@ -199,7 +199,9 @@ TEST(Hyena, PaddedRowsLearnFromTheSoftMaxOnly) {
     configure(config, g5());
     config.tie_embeddings.set(tied);
     torch::manual_seed(5);
-    const auto model = models::build(config, at::TensorOptions(at::kDouble));
+    const auto model = std::dynamic_pointer_cast<models::LanguageModel>(
+        models::build(config, at::TensorOptions(at::kDouble)));
+    ASSERT_NE(model, nullptr);
     model->eval();
     ASSERT_EQ(model->vocab_size(), 13);
     ASSERT_EQ(model->padded_vocab_size(), 16);
@@ -405,7 +407,7 @@ TEST(Configs, ImpossibleModelsAreErrorsAtTheKeysLine) {
 }
 
 TEST(Registry, KnowsItsFamilies) {
-  EXPECT_THAT(models::families(), ::testing::ElementsAre("hyena", "hyena_dna"));
+  EXPECT_THAT(models::families(), ::testing::ElementsAre("hyena", "hyena_dna", "long_conv"));
 }
 
 }  // namespace

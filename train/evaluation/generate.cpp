@@ -17,7 +17,7 @@ namespace longconv::train {
 namespace {
 
 /// Logits of the token after `ids`, padded columns cut off.
-std::vector<double> next_logits(models::Model& model, const std::vector<std::int32_t>& ids,
+std::vector<double> next_logits(models::LanguageModel& model, const std::vector<std::int32_t>& ids,
                                 c10::Device device) {
   const auto length = std::min<std::int64_t>(static_cast<std::int64_t>(ids.size()), model.l_max());
   at::Tensor input = at::empty({1, length}, at::kLong);
@@ -60,7 +60,7 @@ class Detokenizer {
 
 }  // namespace
 
-std::string generate(models::Model& model, const data::Tokenizer& tokenizer,
+std::string generate(models::LanguageModel& model, const data::Tokenizer& tokenizer,
                      const std::string& prompt, const SampleOptions& options,
                      const std::function<void(std::string_view)>& stream) {
   const SamplingRule rule{options.temperature, options.top_k, options.top_p};

@@ -26,7 +26,7 @@ struct SampleOptions {
 /// step. Stops at EOS. Returns prompt + everything streamed. An empty prompt starts after an EOS,
 /// as a new document does. The model is put into eval mode and back. Throws UsageError for options
 /// out of range, or for an empty prompt where the tokenizer has no EOS; NonFiniteError.
-std::string generate(models::Model& model, const data::Tokenizer& tokenizer,
+std::string generate(models::LanguageModel& model, const data::Tokenizer& tokenizer,
                      const std::string& prompt, const SampleOptions& options,
                      const std::function<void(std::string_view)>& stream);
 

@@ -7,21 +7,16 @@
 
 #include "data/tasks/lm.h"
 #include "models/model.h"
-
-#include <c10/core/Device.h>
+#include "train/evaluation/pass_options.h"
 
 #include <cstdint>
-#include <string>
 
 namespace longconv::train {
 
-struct PerplexityOptions {
+/// The whole split is with its last partial window.
+struct PerplexityOptions : PassOptions {
   std::int64_t seq_len = 1024;  ///< window, at most the model's l_max
   std::int64_t overlap = 0;  ///< tokens of a window that only give context, 0 <= overlap < seq_len
-  std::int64_t batch = 32;   ///< windows per pass
-  std::int64_t max_batches = 0;       ///< 0 = the whole split, its last partial window included
-  std::string precision = "float32";  ///< train.precision
-  c10::Device device = c10::kCPU;     ///< where the model is
 };
 
 struct PerplexityResult {

@@ -44,8 +44,6 @@ class CastsAreNotKept {
   bool before_;
 };
 
-bool per_position(const std::string& what) { return what == "logits" || what == "hidden"; }
-
 at::ScalarType scalar_type(Dtype dtype) {
   return dtype == Dtype::f64 ? at::kDouble : dtype == Dtype::bf16 ? at::kBFloat16 : at::kFloat;
 }
@@ -90,7 +88,7 @@ class Predictor {
       : model_(model), options_(options), file_(file) {}
 
   void add(TokenRow row, std::int64_t padded) {
-    const std::int64_t tokens = per_position(options_.what) ? std::ssize(row.ids) : 1;
+    const std::int64_t tokens = options_.per_position ? std::ssize(row.ids) : 1;
     held_bytes_ += tokens * std::max<std::int64_t>(1, options_.width) *
                    static_cast<std::int64_t>(size_of(options_.dtype));
     work_bytes_ += padded * options_.bytes_per_token;
@@ -174,7 +172,7 @@ class Predictor {
     for (std::int64_t n = 0; n < count; ++n) {
       const std::size_t i = chosen[static_cast<std::size_t>(n)];
       at::Tensor own = result.select(0, n);
-      if (per_position(options_.what)) own = own.narrow(0, 0, std::ssize(rows_[i].ids));
+      if (options_.per_position) own = own.narrow(0, 0, std::ssize(rows_[i].ids));
       LONGCONV_CHECK(at::isfinite(own).all().item<bool>(), NonFiniteError,
                      "{}: {} of the row has values that are NaN or infinite; try --dtype float32, "
                      "and `longconv inspect` for the weights",

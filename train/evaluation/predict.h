@@ -1,6 +1,7 @@
 // A model's outputs for every row of a file (docs: README, "Outputs for a file"):
 //
-//   logits     (L, V) of each row, the padded columns of the vocabulary included
+//   logits     (L, V) of each row, the padded columns of the vocabulary included; of a classifier
+//              (classes)
 //   hidden     (L, D), after the final norm
 //   embedding  (D), the mean of hidden over the positions that count
 //   loss       one number, the mean negative log likelihood of the next token, over the positions
@@ -31,7 +32,8 @@ struct PredictOptions {
   Dtype dtype = Dtype::f32;           ///< of the results
   c10::Device device = c10::kCPU;     ///< where the model is
   std::int64_t width = 0;             ///< values of a position or row, as in PredictionLayout
-  bool rows_alike = false;            ///< the rows come as a matrix: none is padded
+  bool per_position = false;          ///< likewise
+  bool rows_alike = false;            ///< rows keep their length: a matrix, or a head that pools
   std::int64_t bytes_per_token = 1;   ///< that a pass holds at once (models/cost)
   std::int64_t pass_bytes = std::int64_t{256} << 20;  ///< what a pass may hold at once
   std::function<bool()> stop;  ///< asked between passes; true: InterruptedError

@@ -83,6 +83,10 @@ void check_feed(const RunConfig& config) {
                     data.rows(), data.bucket_steps()));
   }
   cut_of_batch(config);
+  if (data.stage.size() > 0 && data.task() != "lm" && data.task() != "dna") {
+    data.stage[0].seq_len.fail(fmt::format(
+        "stages are for windows of tokens, data.task = \"{}\" has whole samples", data.task()));
+  }
   for (std::size_t i = 0; i < data.stage.size(); ++i) {
     const data::StageConfig& stage = data.stage[i];
     if (stage.seq_len() > data.seq_len()) {
@@ -98,7 +102,7 @@ void check_feed(const RunConfig& config) {
   }
 }
 
-std::unique_ptr<data::Loader> make_loader(const RunConfig& config, const data::LanguageData& data,
+std::unique_ptr<data::Loader> make_loader(const RunConfig& config, const data::TaskData& data,
                                           c10::Device device) {
   check_feed(config);
   std::vector<data::Stage> stages;

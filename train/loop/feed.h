@@ -3,7 +3,7 @@
 #pragma once
 
 #include "data/loader/loader.h"
-#include "data/tasks/language_data.h"
+#include "data/tasks/task_data.h"
 #include "train/config.h"
 
 #include <c10/core/Device.h>
@@ -28,7 +28,7 @@ void check_feed(const RunConfig& config);
 
 /// The loader of data.train: each [[data.stage]] in turn, then data.seq_len for the rest of the
 /// run. Batches arrive on `device`. Throws ConfigError, DataError.
-std::unique_ptr<data::Loader> make_loader(const RunConfig& config, const data::LanguageData& data,
+std::unique_ptr<data::Loader> make_loader(const RunConfig& config, const data::TaskData& data,
                                           c10::Device device);
 
 }  // namespace longconv::train

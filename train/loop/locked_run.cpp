@@ -33,7 +33,7 @@ LockedRun::LockedRun(const fs::path& folder) : path_(made(folder)), lock_(folder
 LockedRun::~LockedRun() { stop_log_(); }
 
 void LockedRun::describe(const RunConfig& config, const Launch& launch,
-                         const data::Tokenizer& tokenizer,
+                         const data::Tokenizer* tokenizer,
                          const std::vector<std::pair<std::string, std::string>>& facts) const {
   files::write_atomic(path_ / "config.toml", config::print(config));
   std::string overrides;
@@ -56,7 +56,7 @@ void LockedRun::describe(const RunConfig& config, const Launch& launch,
   using nlohmann::json;
   files::write_atomic(path_ / "environment.json",
                       environment.dump(1, ' ', false, json::error_handler_t::replace) + "\n");
-  tokenizer.save(path_ / "tokenizer");
+  if (tokenizer != nullptr) tokenizer->save(path_ / "tokenizer");
 }
 
 }  // namespace longconv::train

@@ -29,7 +29,7 @@ class LockedRun {
 
   /// Writes config.toml (resolved), overrides.txt, environment.json and tokenizer/. `facts` are
   /// further members of environment.json.
-  void describe(const RunConfig& config, const Launch& launch, const data::Tokenizer& tokenizer,
+  void describe(const RunConfig& config, const Launch& launch, const data::Tokenizer* tokenizer,
                 const std::vector<std::pair<std::string, std::string>>& facts) const;
 
  private:

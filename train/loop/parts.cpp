@@ -5,6 +5,7 @@
 #include "core/runtime/device.h"
 #include "train/loop/feed.h"
 #include "train/loop/initial_weights.h"
+#include "train/loop/shape.h"
 #include "train/loop/trainer.h"
 #include "train/optim/optimizer.h"
 #include "train/optim/schedule.h"
@@ -34,14 +35,11 @@ void resolve_keys(RunConfig& config, const std::string& config_path) {
     config.run.name.set(stem.empty() ? "run" : stem);
   }
   if (config.run.dir().empty()) config.run.dir.set("runs/" + config.run.name());
-  if (config.model.l_max() == 0) config.model.l_max.set(config.data.seq_len());
+  require_data_path(config);
+  resolve_shape(config);
   if (config.model.longest_input() < config.data.seq_len()) {
     config.model.l_max.fail(fmt::format("expected at least data.seq_len = {}, got {}",
                                         config.data.seq_len(), config.model.l_max()));
-  }
-  require_data_path(config);
-  if (config.model.vocab_size() == 0) {
-    config.model.vocab_size.set(data::vocab_size_of(config.data));
   }
   check_schedule(config.schedule);
   check_feed(config);
@@ -69,15 +67,14 @@ Parts build_parts(RunConfig& config) {
   const std::string& precision = config.train.precision();
   set_arithmetic(config.train);
 
-  const data::LanguageData data = data::open_language_data(config.data);
+  const data::TaskData data = data::open_task_data(config.data);
   parts.corpus = data.corpus;
   parts.train = data.train;
   parts.validation = data.validation;
-  if (config.model.vocab_size() < parts.corpus.tokenizer->vocab_size()) {
+  if (config.model.vocab_size() < data.shape.vocab_size) {
     config.model.vocab_size.fail(
-        fmt::format("expected at least the tokenizer's {} ids ({}), got {}",
-                    parts.corpus.tokenizer->vocab_size(), parts.corpus.folder.string(),
-                    config.model.vocab_size()));
+        fmt::format("expected at least the tokenizer's {} ids ({}), got {}", data.shape.vocab_size,
+                    parts.corpus.folder.string(), config.model.vocab_size()));
   }
   if (parts.validation == nullptr) {
     log::warn("{}: has no validation split, so nothing is evaluated and no checkpoint is the best",
@@ -89,6 +86,7 @@ Parts build_parts(RunConfig& config) {
   // Built on the CPU, so that a seed gives the same weights on every device.
   parts.model = models::build(config.model, at::TensorOptions(runtime::parameter_dtype(precision)));
   freeze_parameters(config, *parts.model);
+  parts.objective = &objective(config.model.head.kind());
   append_default_groups(config.optim, parameter_infos(*parts.model));
   parts.model->to(parts.device);
   parts.optimizer = make_optimizer(*parts.model, config.optim);

@@ -10,11 +10,11 @@
 
 namespace longconv::train {
 
-/// One forward and backward pass over made-up ids in the shape of every later micro-batch, the
-/// clipping of its gradients, and an update of a tensor of its own. Weights, optimiser, generators
-/// and the loader's position stay as they were and no gradient remains, so a run with it equals a
-/// run without it, bit for bit. Returns the seconds it took. Throws what a step throws, such as
-/// c10::OutOfMemoryError.
+/// One forward and backward pass over made-up ids in the shape of every later micro-batch (of other
+/// inputs: the first samples), the clipping of its gradients, and an update of a tensor of its own.
+/// Weights, optimiser, generators and the loader's position stay as they were and no gradient
+/// remains, so a run with it equals a run without it, bit for bit. Returns the seconds it took.
+/// Throws what a step throws, such as c10::OutOfMemoryError.
 double rehearse(Parts& parts, const RunConfig& config);
 
 }  // namespace longconv::train

@@ -4,6 +4,7 @@
 #include "core/runtime/device.h"
 #include "models/layers/filter_store.h"
 #include "train/checkpoint/folder.h"
+#include "train/evaluation/split_batches.h"
 #include "train/loop/feed.h"
 #include "train/loop/initial_weights.h"
 #include "train/loop/locked_run.h"
@@ -12,7 +13,6 @@
 #include "train/loop/signals.h"
 #include "train/loop/step_window.h"
 #include "train/loop/training.h"
-#include "train/objectives/cross_entropy.h"
 #include "train/optim/schedule.h"
 #include "train/report/html.h"
 
@@ -34,7 +34,8 @@ at::Tensor accumulate_gradient(Parts& parts, const data::Batch& batch,
   at::Tensor loss;
   {
     const runtime::Autocast autocast(parts.device, precision);
-    loss = cross_entropy(parts.model->logits(batch.input), batch.target);
+    loss =
+        parts.objective->loss(parts.model->logits(model_input(batch, parts.device)), batch.target);
   }
   loss = loss / batch.divisor;
   loss.backward();
@@ -186,11 +187,13 @@ std::int64_t state_bytes(const models::Model& model) {
 void announce(const RunConfig& config, const Parts& parts) {
   std::int64_t parameters = 0;
   for (const at::Tensor& p : parts.model->parameters()) parameters += p.numel();
+  const auto& tokenizer = parts.corpus.tokenizer;
   log::info(
       "model {}: {} parameters in {} groups, {} bytes with gradients and optimiser; {}, {} on {}",
       config.model.family(), parameters, parts.optimizer->group_count(), state_bytes(*parts.model),
-      parts.corpus.tokenizer->describe(), config.train.precision(), parts.device.str());
-  log::info("{}: {} steps of {} rows x {} tokens ({} passes each); the corpus has {} rows",
+      tokenizer ? tokenizer->describe() : config.model.head.kind(), config.train.precision(),
+      parts.device.str());
+  log::info("{}: {} steps of {} rows x {} tokens ({} passes each); the data have {} rows",
             config.data.task(), config.schedule.max_steps(), config.data.batch_size(),
             config.data.seq_len(), cut_of_batch(config).passes, parts.train->size());
 }
@@ -229,7 +232,7 @@ Outcome train_in(const LockedRun& folder, RunConfig& config, const Launch& launc
     if (!fs::exists(report)) write_html_report({folder.path()}, report);
     return outcome;
   }
-  folder.describe(config, launch, *parts.corpus.tokenizer,
+  folder.describe(config, launch, parts.corpus.tokenizer.get(),
                   {{"device", parts.device.str()},
                    {"libtorch", TORCH_VERSION},
                    {"threads", std::to_string(at::get_num_threads())},

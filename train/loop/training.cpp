@@ -3,7 +3,6 @@
 #include "core/base/log.h"
 #include "core/runtime/device.h"
 #include "train/checkpoint/checkpoint.h"
-#include "train/evaluation/perplexity.h"
 #include "train/optim/schedule.h"
 
 #include <fmt/format.h>
@@ -91,36 +90,27 @@ void Training::tick() {
 
 bool Training::evaluate() {
   window_.collect();  // a broken model is reported for its step, not for its evaluation
-  PerplexityOptions options;
-  options.seq_len = config_.data.seq_len();
+  PassOptions options;
   options.batch = parts_.micro_batch;
   options.max_batches = config_.train.eval_batches();
   options.precision = config_.train.precision();
   options.device = parts_.device;
-  const PerplexityResult result = perplexity(*parts_.model, *parts_.validation, options);
-  const double loss = result.loss();
-  const double bits =
-      result.bits_per_byte(parts_.corpus.validation_tokens, parts_.corpus.validation_bytes);
+  const Measured result = parts_.objective->measure(*parts_.model, *parts_.validation,
+                                                    parts_.corpus, config_.data.seq_len(), options);
+  const double loss = result.loss;
   const bool better = loss < state_.best_loss;
   observe_validation(config_.schedule, loss, state_.plateau);
   state_.validation_loss = loss;
   state_.evaluated_step = state_.step;
   if (better) state_.best_loss = loss;
 
-  const MetricRecord record{state_.step,
-                            "validation",
-                            {{"loss", loss},
-                             {"perplexity", result.perplexity()},
-                             {"bits_per_byte", bits},
-                             {"tokens", static_cast<double>(result.tokens)}},
-                            {}};
+  const MetricRecord record{state_.step, "validation", result.values, {}};
   metrics_->append(record);
   for (const auto& [name, value] : record.values) {
     events_->add_scalar("validation/" + name, state_.step, value);
   }
-  log::info("step {}/{}: validation loss {:.4f}, perplexity {:.2f}, {:.4f} bits per byte{}",
-            state_.step, config_.schedule.max_steps(), loss, result.perplexity(), bits,
-            better ? "" : fmt::format(" (best loss {:.4f})", state_.best_loss));
+  log::info("step {}/{}: validation loss {:.4f}, {}{}", state_.step, config_.schedule.max_steps(),
+            loss, result.words, better ? "" : fmt::format(" (best loss {:.4f})", state_.best_loss));
   return better;
 }
 

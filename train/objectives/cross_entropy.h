@@ -1,16 +1,17 @@
-// The loss of a language model: mean negative log likelihood of the next token,
+// Mean negative log likelihood of the right column,
 //
-//   loss = -1/(B L) sum_{b,t} log softmax(logits[b,t,:])[target[b,t]]
+//   loss = -mean_i log softmax(logits[i,:])[target[i]]      over all i with target[i] != -100
 //
-// over all columns of the logits, the padded ones of the vocabulary included (models.md 2.1).
+// i counts the tokens of a language model (all columns count, the padded ones of the vocabulary
+// included; models.md 2.1), or the samples of a classifier.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 namespace longconv::train {
 
-/// logits (B, L, V) of any floating dtype, target (B, L) int64 -> scalar, in nats per token.
-/// Computed in float32 (float64 for float64 logits). Throws ShapeError.
+/// logits (.., V) of any floating dtype, target (..) int64 -> scalar, in nats. Computed in float32
+/// (float64 for float64 logits). Throws ShapeError.
 at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& target);
 
 }  // namespace longconv::train

@@ -70,7 +70,8 @@ void summary_table(std::string& out, const std::vector<RunFolder>& runs) {
            cell(count(summary.tokens_per_s)) + cell(clock_time(summary.wall_s)) + "</tr>\n";
   }
   out +=
-      "</table></div>\n<p>Losses in nats per token. Perplexity and bits per byte are those of "
+      "</table></div>\n<p>Losses in nats per token or sample, of series the mean absolute error. "
+      "Perplexity and bits per byte are those of "
       "<code>longconv eval</code> where it was run, else those at the best validation "
       "loss.</p>\n";
 }
@@ -92,7 +93,7 @@ std::vector<std::string> metric_names(const std::vector<RunFolder>& runs) {
 }
 
 std::string metric_title(const std::string& name) {
-  if (name == "loss") return "Loss (nats per token)";
+  if (name == "loss") return "Loss (nats per token or sample)";
   if (name == "lr") return "Learning rate";
   if (name == "tokens_per_s") return "Training speed (tokens per second)";
   if (name == "data_wait_s") return "Waiting for data (seconds since the last record)";
@@ -175,6 +176,25 @@ void evaluation(std::string& out, const RunFolder& run, const EvaluationResult& 
       "is a byte, a subword, or the model's own token.</p>\n";
 }
 
+void accuracy(std::string& out, const RunFolder& run, const AccuracyResult& result) {
+  out += fmt::format("<h2>{}: accuracy on {}</h2>\n", escape(run.name), escape(result.split));
+  out += fmt::format(
+      "<p>{} samples, loss {:.4f} nats each; {}. Checkpoint {} (sha256 {}), data {} ({}).</p>\n",
+      result.samples, result.loss, escape(result.precision), escape(result.checkpoint),
+      escape(result.checkpoint_sha256.substr(0, 16)), escape(result.data),
+      escape(result.data_fingerprint.substr(0, 16)));
+  out += "<div class=\"scroll\"><table><tr><th>model</th><th>accuracy</th></tr>\n";
+  const auto row = [&](const std::string& name, double share, bool is_model) {
+    out += fmt::format("<tr{}>{}{}</tr>\n", is_model ? " class=\"model\"" : "", cell(name),
+                       cell(fmt::format("{:.2f} %", 100.0 * share)));
+  };
+  row(run.name, result.accuracy, true);
+  for (const LabelBaseline& baseline : result.baselines) {
+    row(baseline.name, baseline.accuracy, false);
+  }
+  out += "</table></div>\n";
+}
+
 void samples(std::string& out, const RunFolder& run) {
   if (run.samples.empty()) return;
   out += fmt::format("<h2>{}: samples</h2>\n", escape(run.name));
@@ -227,6 +247,7 @@ void write_html_report(const std::vector<std::filesystem::path>& runs,
   charts(page, read);
   for (const RunFolder& run : read) {
     for (const EvaluationResult& result : run.results) evaluation(page, run, result);
+    for (const AccuracyResult& result : run.accuracies) accuracy(page, run, result);
   }
   for (const RunFolder& run : read) samples(page, run);
   for (const RunFolder& run : read) details(page, run);

@@ -17,7 +17,7 @@ using Json = nlohmann::ordered_json;
 
 // The one list of keys: called with a writer and with a reader.
 template <class Result, class Field>
-void each_field(Result& result, Field field) {
+void each_common_field(Result& result, Field field) {
   field("task", result.task);
   field("model", result.model);
   field("checkpoint", result.checkpoint);
@@ -27,6 +27,21 @@ void each_field(Result& result, Field field) {
   field("data_fingerprint", result.data_fingerprint);
   field("split", result.split);
   field("loss", result.loss);
+}
+
+/// AccuracyResult, const or not.
+template <class Result, class Field>
+void each_label_field(Result& result, Field field) {
+  each_common_field(result, field);
+  field("samples", result.samples);
+  field("accuracy", result.accuracy);
+  field("precision", result.precision);
+  field("time", result.time);
+}
+
+template <class Result, class Field>
+void each_field(Result& result, Field field) {
+  each_common_field(result, field);
   field("perplexity", result.perplexity);
   field("bits_per_byte", result.bits_per_byte);
   field("tokens", result.tokens);
@@ -78,51 +93,106 @@ auto reader(const Json& json, const std::string& place) {
   };
 }
 
-}  // namespace
-
-std::string to_json(const EvaluationResult& result) {
-  Json json;
-  each_field(result, writer(json));
-  if (result.time.empty()) json["time"] = utc_time();
-  json["ngrams"] = Json::array();
-  for (const NgramResult& ngram : result.ngrams) {
-    Json row;
-    each_ngram_field(ngram, writer(row));
-    json["ngrams"].push_back(std::move(row));
-  }
-  json["config"] = result.config;
+std::string text_of(Json json, const std::string& time, const std::string& config) {
+  if (time.empty()) json["time"] = utc_time();
+  json["config"] = config;
   // A path need not be UTF-8; it must not keep the result from being written.
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-void write_result(const std::filesystem::path& path, const EvaluationResult& result) {
+void write_text(const std::filesystem::path& path, const std::string& text) {
   if (path.has_parent_path()) files::create_folders(path.parent_path());
-  files::write_atomic(path, to_json(result));
+  files::write_atomic(path, text);
 }
 
-EvaluationResult read_result(const std::filesystem::path& path) {
-  Json json;
+Json parse(const std::filesystem::path& path) {
   try {
-    json = Json::parse(files::read_text(path));
+    return Json::parse(files::read_text(path));
   } catch (const Json::exception& error) {
     throw DataError(
         fmt::format("{}: expected a JSON object, got something else ({}); run "
                     "`longconv eval` again",
                     path.string(), error.what()));
   }
+}
+
+const Json& list_of(const Json& json, const char* key, const std::string& path) {
+  if (!json.contains(key) || !json[key].is_array()) {
+    throw DataError(fmt::format("{}: {}: expected a list, run `longconv eval` again", path, key));
+  }
+  return json[key];
+}
+
+EvaluationResult tokens_of(const Json& json, const std::string& path) {
   EvaluationResult result;
-  const auto field = reader(json, path.string());
+  const auto field = reader(json, path);
   each_field(result, field);
   field("config", result.config);
-  if (!json.contains("ngrams") || !json["ngrams"].is_array()) {
-    throw DataError(path.string() + ": ngrams: expected a list, run `longconv eval` again");
-  }
-  for (const Json& row : json["ngrams"]) {
+  for (const Json& row : list_of(json, "ngrams", path)) {
     NgramResult ngram;
-    each_ngram_field(ngram, reader(row, path.string() + ": ngrams"));
+    each_ngram_field(ngram, reader(row, path + ": ngrams"));
     result.ngrams.push_back(std::move(ngram));
   }
   return result;
+}
+
+AccuracyResult labels_of(const Json& json, const std::string& path) {
+  AccuracyResult result;
+  const auto field = reader(json, path);
+  each_label_field(result, field);
+  field("config", result.config);
+  for (const Json& row : list_of(json, "baselines", path)) {
+    LabelBaseline baseline;
+    const auto of_row = reader(row, path + ": baselines");
+    of_row("name", baseline.name);
+    of_row("accuracy", baseline.accuracy);
+    result.baselines.push_back(std::move(baseline));
+  }
+  return result;
+}
+
+}  // namespace
+
+std::string to_json(const EvaluationResult& result) {
+  Json json;
+  each_field(result, writer(json));
+  json["ngrams"] = Json::array();
+  for (const NgramResult& ngram : result.ngrams) {
+    Json row;
+    each_ngram_field(ngram, writer(row));
+    json["ngrams"].push_back(std::move(row));
+  }
+  return text_of(std::move(json), result.time, result.config);
+}
+
+std::string to_json(const AccuracyResult& result) {
+  Json json;
+  each_label_field(result, writer(json));
+  json["baselines"] = Json::array();
+  for (const LabelBaseline& baseline : result.baselines) {
+    json["baselines"].push_back({{"name", baseline.name}, {"accuracy", baseline.accuracy}});
+  }
+  return text_of(std::move(json), result.time, result.config);
+}
+
+void write_result(const std::filesystem::path& path, const EvaluationResult& result) {
+  write_text(path, to_json(result));
+}
+
+void write_result(const std::filesystem::path& path, const AccuracyResult& result) {
+  write_text(path, to_json(result));
+}
+
+EvaluationResult read_result(const std::filesystem::path& path) {
+  return tokens_of(parse(path), path.string());
+}
+
+std::variant<EvaluationResult, AccuracyResult> read_any_result(const std::filesystem::path& path) {
+  const Json json = parse(path);
+  if (json.is_object() && json.value("task", Json()) == "accuracy") {
+    return labels_of(json, path.string());
+  }
+  return tokens_of(json, path.string());
 }
 
 const NgramResult* best_ngram(const std::vector<NgramResult>& ngrams) {

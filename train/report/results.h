@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace longconv::train {
@@ -32,13 +33,43 @@ struct EvaluationResult {
   std::vector<NgramResult> ngrams;
 };
 
+/// Something simple, fitted to the training part and measured on the same samples.
+struct LabelBaseline {
+  std::string name;  ///< e.g. "logistic regression on 784 pixels"
+  double accuracy = 0.0;
+};
+
+/// Of a classifier, results/accuracy.json.
+struct AccuracyResult {
+  std::string task = "accuracy";
+  std::string model;  ///< this and what follows as in EvaluationResult
+  std::string checkpoint;
+  std::string checkpoint_sha256;
+  std::int64_t step = 0;
+  std::string data;
+  std::string data_fingerprint;
+  std::string split;         ///< test, or validation where there is no test part
+  std::int64_t samples = 0;  ///< all of the part
+  double accuracy = 0.0;     ///< share of them
+  double loss = 0.0;         ///< nats per sample
+  std::string precision = "float32";
+  std::string config;
+  std::string time;
+  std::vector<LabelBaseline> baselines;
+};
+
 /// The result as indented JSON with a final newline; numbers round-trip exactly.
 std::string to_json(const EvaluationResult& result);
+std::string to_json(const AccuracyResult& result);
 
 /// Writes it atomically, creating the folder. Throws EnvironmentError.
 void write_result(const std::filesystem::path& path, const EvaluationResult& result);
+void write_result(const std::filesystem::path& path, const AccuracyResult& result);
 
-/// Throws DataError naming the path and the key that is missing or of another type.
+/// Either kind, by its "task". Throws DataError naming the path and the key that is missing or of
+/// another type.
+std::variant<EvaluationResult, AccuracyResult> read_any_result(const std::filesystem::path& path);
+/// One of the first kind.
 EvaluationResult read_result(const std::filesystem::path& path);
 
 /// The n-gram with the fewest bits per byte, or nullptr if there is none.

@@ -101,7 +101,12 @@ RunFolder read_run_folder(const fs::path& path) {
   if (fs::exists(config)) run.config = files::read_text(config);
   run.environment = read_environment(path / "environment.json");
   for (const fs::path& file : files_in(path / "results", ".json")) {
-    run.results.push_back(read_result(file));
+    auto result = read_any_result(file);
+    if (auto* labels = std::get_if<AccuracyResult>(&result)) {
+      run.accuracies.push_back(std::move(*labels));
+    } else {
+      run.results.push_back(std::get<EvaluationResult>(std::move(result)));
+    }
   }
   for (const fs::path& file : files_in(path / "samples", ".txt")) {
     run.samples.emplace_back(file.filename().string(), files::read_text(file));
@@ -135,9 +140,13 @@ RunSummary summarise(const RunFolder& run) {
     summary.best_validation_loss = loss;
     summary.best_step = step;
   }
-  summary.perplexity = std::exp(summary.best_validation_loss);
   for (const auto& [step, bits] : curve(run, "validation", "bits_per_byte")) {
     if (step == summary.best_step) summary.bits_per_byte = bits;
+  }
+  // A classifier's loss has no perplexity.
+  if (curve(run, "validation", "accuracy").empty() &&
+      curve(run, "validation", "r_squared").empty()) {
+    summary.perplexity = std::exp(summary.best_validation_loss);
   }
   for (const EvaluationResult& result : run.results) {
     if (result.task != "perplexity") continue;

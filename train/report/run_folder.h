@@ -19,6 +19,7 @@ struct RunFolder {
   std::string config;                                            ///< config.toml
   std::vector<std::pair<std::string, std::string>> environment;  ///< flattened: "gpu.name", value
   std::vector<EvaluationResult> results;                         ///< results/*.json by name
+  std::vector<AccuracyResult> accuracies;                        ///< those of classifiers
   std::vector<std::pair<std::string, std::string>> samples;      ///< samples/*.txt: name, text
 };
 
@@ -32,7 +33,7 @@ struct RunSummary {
   double final_loss;            ///< last "loss" of the split "train"
   double best_validation_loss;  ///< lowest "loss" of the split "validation"
   double best_step;
-  double perplexity;     ///< of the first result, else exp(best validation loss)
+  double perplexity;     ///< of the first result, else that of the best validation loss
   double bits_per_byte;  ///< of the first result
   double tokens_per_s;   ///< median of the training records
   double wall_s;         ///< last "elapsed_s", else the time from the first record to the last

@@ -10,7 +10,7 @@
 namespace longconv::testing {
 
 /// Logits by a function of the ids; records what it was called with.
-class FakeModel final : public models::Model {
+class FakeModel final : public models::LanguageModel {
  public:
   using Logits = std::function<at::Tensor(const at::Tensor& ids)>;
   FakeModel(std::int64_t vocab_size, std::int64_t padded, std::int64_t longest,
@@ -20,11 +20,11 @@ class FakeModel final : public models::Model {
         l_max_(longest),
         logits_(std::move(logits_of_ids)) {}
 
-  at::Tensor hidden(const at::Tensor& ids) override { return ids; }
-  at::Tensor logits(const at::Tensor& ids) override {
-    calls.push_back(ids.sizes().vec());
+  at::Tensor hidden(const models::Input& input) override { return input.values; }
+  at::Tensor logits(const models::Input& input) override {
+    calls.push_back(input.values.sizes().vec());
     trained_in_call = trained_in_call || is_training();
-    return logits_(ids);
+    return logits_(input.values);
   }
   [[nodiscard]] std::vector<models::ParameterOverride> overrides() const override { return {}; }
   [[nodiscard]] std::int64_t vocab_size() const override { return vocab_size_; }

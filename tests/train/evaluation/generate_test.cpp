@@ -60,7 +60,8 @@ struct Generated {
   std::vector<std::string> pieces;
 };
 
-Generated run(models::Model& model, const std::string& prompt, const SampleOptions& options) {
+Generated run(models::LanguageModel& model, const std::string& prompt,
+              const SampleOptions& options) {
   const data::ByteTokenizer tokenizer;
   Generated result;
   result.text = generate(model, tokenizer, prompt, options,

@@ -87,6 +87,7 @@ PredictOptions options(const std::string& what, const std::string& precision = "
   out.precision = precision;
   out.dtype = precision == "float64" ? Dtype::f64 : Dtype::f32;
   out.width = what == "loss" ? 0 : what == "logits" ? 16 : 8;
+  out.per_position = what == "logits" || what == "hidden";
   return out;
 }
 
@@ -202,6 +203,24 @@ TEST(Predict, OnlyRowsOfCausalModelsArePadded) {
   run(model, rows_of({33, 34, 33, 40}), options("logits", "float32"));
   EXPECT_THAT(model.calls, ElementsAre(ElementsAre(2, 33), ElementsAre(1, 34), ElementsAre(1, 40)));
   EXPECT_FALSE(model.trained_in_call);
+}
+
+TEST(Predict, AClassifierHasOneRowOfLogitsForEachRow) {
+  FakeModel model(12, 16, 64, [](const at::Tensor& ids) {
+    return ids.to(at::kFloat).sum(1, /*keepdim=*/true).expand({ids.size(0), 3});
+  });
+  PredictOptions how = options("logits", "float32");
+  how.width = 3;
+  how.per_position = false;
+  how.rows_alike = true;
+  const auto rows = rows_of({5, 33, 5});
+  const KeptFile got = run(model, rows, how);
+  ASSERT_EQ(got.rows.size(), 3U);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    EXPECT_EQ(got.rows[i].numel(), 3);
+    EXPECT_EQ(got.rows[i][2].item<double>(), ids_of(rows[i]).sum().item<double>());
+  }
+  EXPECT_THAT(model.calls, ElementsAre(ElementsAre(2, 5), ElementsAre(1, 33)));
 }
 
 TEST(Predict, ValuesThatAreNoNumbersNameTheirRow) {

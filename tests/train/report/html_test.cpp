@@ -66,9 +66,9 @@ TEST(HtmlReport, ShowsARunAndEscapesAllOfIt) {
   ASSERT_EQ(check.error(), "");
   for (const char* words :
        {"longconv run text", "1.23M", "1.704", "20.09", "80.0k", "2:30",
-        "byte 6-gram (best n-gram)", "Loss (nats per token)", "Learning rate", "Training speed",
-        "grad<norm>", "step_<600>", "name = \"<script>alert(1)</script>\"", "gpus.0.name",
-        "none & none", "a<b", "In the beginning </pre><b>"}) {
+        "byte 6-gram (best n-gram)", "Loss (nats per token or sample)", "Learning rate",
+        "Training speed", "grad<norm>", "step_<600>", "name = \"<script>alert(1)</script>\"",
+        "gpus.0.name", "none & none", "a<b", "In the beginning </pre><b>"}) {
     EXPECT_THAT(check.content(), HasSubstr(words));
   }
   EXPECT_THAT(check.content(), Not(HasSubstr("byte 7-gram (best")));

@@ -1,0 +1,172 @@
+#include "data/tasks/task_data.h"
+
+#include "core/base/check.h"
+#include "core/files/hash.h"
+#include "data/tasks/brain_series.h"
+#include "data/tasks/language_data.h"
+#include "data/tasks/samples.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace longconv::data {
+
+namespace {
+
+const std::string& path_of(const DataConfig& config, const char* wanted) {
+  if (config.path().empty()) {
+    config.path.fail(
+        fmt::format("expected {} for data.task = \"{}\", got nothing", wanted, config.task()));
+  }
+  return config.path();
+}
+
+/// A shard of which several parts may be read.
+class Shard {
+ public:
+  Shard(const DataConfig& config, bool verify)
+      : config_(config),
+        file_(std::make_shared<SampleShard>(
+            path_of(config,
+                    "a shard that `longconv data prepare` or `longconv data generate` "
+                    "wrote"),
+            verify)),
+        facts_(read_facts(file_->view())) {}
+
+  /// Token sequences cut to `seq_len`; nullptr if the shard has no such part, or an empty one.
+  [[nodiscard]] std::shared_ptr<const SampleDataset> part(const char* name,
+                                                          std::int64_t seq_len) const {
+    auto members =
+        part_indices(config_.samples.split, name, file_->view().layout().samples, facts_.splits);
+    if (!members || members->empty()) return nullptr;
+    for (const std::int64_t sample : *members) {
+      LONGCONV_CHECK(file_->view().label(sample) >= 0, DataError,
+                     "{}: sample {} of part {} has no label", config_.path(), sample, name);
+    }
+    return std::make_shared<SampleDataset>(config_.samples, file_, *std::move(members), seq_len,
+                                           std::string_view(name) == "train");
+  }
+
+  [[nodiscard]] std::shared_ptr<const SampleDataset> train(std::int64_t seq_len) const {
+    auto data = part("train", seq_len);
+    LONGCONV_CHECK(data != nullptr, DataError, "{}: has no part train", config_.path());
+    return data;
+  }
+
+  /// The most values of a sequence, in whatever part.
+  [[nodiscard]] std::int64_t longest() const {
+    const SampleView& view = file_->view();
+    std::int64_t most = 1;
+    for (std::int64_t sample = 0; sample < view.layout().samples; ++sample) {
+      for (int part = 0; part < view.layout().parts; ++part) {
+        most = std::max(most, view.length(sample, part));
+      }
+    }
+    return most;
+  }
+
+  [[nodiscard]] const SampleFacts& facts() const { return facts_; }
+  [[nodiscard]] const SampleLayout& layout() const { return file_->view().layout(); }
+
+ private:
+  const DataConfig& config_;
+  std::shared_ptr<const SampleShard> file_;
+  SampleFacts facts_;
+};
+
+TaskShape shape_of(const SampleDataset& data) {
+  const SampleLayout& layout = data.layout();
+  TaskShape out;
+  if (data.gives_series()) {
+    out.channels = layout.channels;
+  } else {
+    out.vocab_size = layout.vocabulary;
+  }
+  out.outputs = layout.classes;
+  out.seq_len = data.seq_len();
+  out.labelled = true;
+  out.pairs = layout.parts == 2;
+  return out;
+}
+
+TaskData open_labelled(const DataConfig& config, bool only_evaluation) {
+  const Shard shard(config, /*verify=*/true);
+  TaskData out;
+  const auto train = shard.train(config.seq_len());
+  if (train->seq_len() != config.seq_len()) {
+    config.seq_len.fail(fmt::format("expected {}, the pixels of an image of {}, got {}",
+                                    train->seq_len(), config.path(), config.seq_len()));
+  }
+  out.shape = shape_of(*train);
+  if (!only_evaluation) out.train = train;
+  out.validation = shard.part("validation", config.seq_len());
+  out.test = shard.part("test", config.seq_len());
+  out.classes = shard.facts().classes;
+  out.corpus.folder = config.path();
+  out.corpus.fingerprint = files::hex(files::sha256_file(config.path()));
+  return out;
+}
+
+TaskShape shape_of(const Series& series) {
+  TaskShape out;
+  out.channels = series.channels;
+  out.outputs = series.channels;
+  return out;
+}
+
+TaskData open_brain(const DataConfig& config, bool only_evaluation) {
+  const std::string path = path_of(config, "a file of series (.h5, .npy)");
+  const auto series = read_brain_file(path, config.brain.standardise());
+  const auto part = [&](const char* name) -> std::shared_ptr<const Dataset> {
+    auto members = part_indices(config.brain.split, name, series->subjects, {});
+    if (!members || members->empty()) return nullptr;
+    return std::make_shared<BrainSeries>(config.brain, series, *std::move(members),
+                                         config.seq_len(), std::string_view(name) == "train");
+  };
+  TaskData out;
+  out.shape = shape_of(*series);
+  if (!only_evaluation) {
+    out.train = part("train");
+    LONGCONV_CHECK(out.train != nullptr, DataError, "{}: no runs are left to train on", path);
+  }
+  out.validation = part("validation");
+  out.test = part("test");
+  out.corpus.folder = path;
+  out.corpus.fingerprint = files::hex(files::sha256_file(path));
+  return out;
+}
+
+TaskData open_language(const DataConfig& config, bool only_evaluation) {
+  LanguageData data = open_language_data(config, only_evaluation);
+  TaskData out;
+  out.shape.vocab_size = data.corpus.tokenizer->vocab_size();
+  out.corpus = std::move(data.corpus);
+  out.train = std::move(data.train);
+  out.stages = std::move(data.stages);
+  out.validation = std::move(data.validation);
+  return out;
+}
+
+}  // namespace
+
+TaskData open_task_data(const DataConfig& config, bool only_evaluation) {
+  if (config.task() == "labelled") return open_labelled(config, only_evaluation);
+  if (config.task() == "brain") return open_brain(config, only_evaluation);
+  return open_language(config, only_evaluation);
+}
+
+TaskShape task_shape(const DataConfig& config) {
+  if (config.task() == "labelled") {
+    const Shard shard(config, /*verify=*/false);
+    return shape_of(*shard.train(shard.longest()));
+  }
+  if (config.task() == "brain") {
+    return shape_of(*read_brain_file(path_of(config, "a file of series (.h5, .npy)"),
+                                     /*standardise=*/false));
+  }
+  TaskShape out;
+  out.vocab_size = vocab_size_of(config);
+  return out;
+}
+
+}  // namespace longconv::data
