@@ -165,6 +165,8 @@ constexpr const char* kBertPositions = "bert.embeddings.position_ids";
 constexpr ExportFormat kFormats[] = {
     {"hyena", "safetensors", &original_name, &original_config, nullptr},
     {"hyena", "hf", &hf_name, &hf_config, nullptr},
+    {"hyena_dna", "safetensors", &original_name, &original_config, nullptr},
+    {"hyena_dna", "hf", &hf_name, &hf_config, nullptr},
     {"m2_bert", "safetensors", &original_name, &m2_bert_config, kBertPositions},
     {"m2_bert", "hf", &same_name, &m2_bert_config, kBertPositions},
 };

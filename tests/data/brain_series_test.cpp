@@ -161,6 +161,8 @@ TEST_F(Brain, DamageIsNamed) {
   save();
   EXPECT_THAT(message_of<DataError>([&] { BrainSeries{config}; }),
               HasSubstr("run 1 has 1 valid steps"));
+  std::fill_n(series.mask.begin() + 9, 8, std::uint8_t{1});
+  save();
   config.min_len.set(6);
   EXPECT_THAT(message_of<ConfigError>([&] { BrainSeries{config}; }), HasSubstr("max_len = 5"));
   config.path.set(folder_ / "s.csv");

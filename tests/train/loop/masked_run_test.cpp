@@ -40,7 +40,7 @@ std::vector<double> validation(const MaskedRun& run, const std::string& name,
 
 TEST(TrainMasked, LearnsAndReportsTheAccuracyOfMaskedTokens) {
   const MaskedRun run;
-  train_masked(run, "a", {"schedule.max_steps=60", "train.eval_every=30"});
+  train_masked(run, "a", {"schedule.max_steps=600", "train.eval_every=300"});
   const std::vector<double> accuracy = validation(run, "a", "accuracy");
   const std::vector<double> loss = validation(run, "a", "loss");
   ASSERT_EQ(accuracy.size(), 2U);
