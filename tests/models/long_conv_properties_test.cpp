@@ -417,7 +417,7 @@ TEST(LongConvFamily, RegressorsGiveNumbersAtEveryStep) {
   EXPECT_TRUE(model->named_parameters().contains("layers.3.layer.fc2.weight"));
 }
 
-TEST(LongConvFamily, Float32AndBf16AreNearFloat64) {
+TEST(LongConvFamily, Float32IsNearFloat64) {
   const std::string lines = kHead + kPlainFilter + "bidirectional = true\n";
   const auto exact = small(lines);
   const auto rounded = small(lines, at::kFloat);
