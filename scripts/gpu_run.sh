@@ -84,7 +84,7 @@ run_conv() {
 # Every kernel once or twice: small rows of each mode, and every number of rings.
 run_sanitize() {
   local tool failed=0
-  local regimes='EveryRegime/*bf16_L513_*:EveryRegime/*bf16_L1999_*:EveryRegime/*bf16_L5000_*:EveryRegime/*bf16_L8192_*:EveryRegime/*bf16_L20001_*'
+  local regimes='EveryRegime/*bf16_L513_*:EveryRegime/*bf16_L1999_*:EveryRegime/*bf16_L5000_*:EveryRegime/*bf16_L8192_*:EveryRegime/*bf16_L20001_*:EveryRegime/*float32_L1999_*:EveryRegime/*float32_L20001_*'
   for tool in memcheck racecheck synccheck initcheck; do
     local cases="EveryRow/LongConv.*cuda_*B2*L129_*:EveryRow/LongConv.*cuda_ring*B2*L1000_*:$regimes"
     # It follows every allocation, which takes minutes with LibTorch's own kernels in between.

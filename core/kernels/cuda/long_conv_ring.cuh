@@ -14,7 +14,9 @@
 // fp16's range, whatever the row (|V| <= sqrt(M) rms, and the transform keeps the energy).
 #pragma once
 
+#include "core/kernels/cuda/ring_input.cuh"
 #include "core/kernels/cuda/ring_launch.h"
+#include "core/kernels/cuda/ring_output.cuh"
 #include "core/kernels/cuda/ring_row.cuh"
 
 #include <algorithm>
@@ -196,8 +198,8 @@ __global__ void __launch_bounds__(RingGroups<R>::kThreads, 1) ring_kernel(const 
     const RowOutputs<T> out(call, h, b, skip, scale.unscale * filter_unscale);
 #pragma unroll
     for (int i = 0; i < kTasks; ++i) {
-      write_vectors<kAccess, kPlain, 1, Shape::kVectors>(
-          outer, out_row.on(i * kWarps), 0, lane, stage.place.on(i * kWarps), call.length, out);
+      write_task<kAccess, kPlain>(outer, out_row.on(i * kWarps), lane, stage.place.on(i * kWarps),
+                                  call.length, out);
     }
     if (last_of_channel && left > 1) {
       filter_unscale = args.unscale[next_h];

@@ -26,7 +26,9 @@
 #pragma once
 
 #include "core/kernels/cuda/long_conv_ring_filter.h"
+#include "core/kernels/cuda/ring_input.cuh"
 #include "core/kernels/cuda/ring_launch.h"
+#include "core/kernels/cuda/ring_output.cuh"
 #include "core/kernels/cuda/ring_row.cuh"
 
 #include <algorithm>
@@ -441,7 +443,6 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
       return leaves;
     };
 
-    // A signal of this turn through the outer stage, and on to the ring warps.
     // What this warp has made of its task i for another block: four rows of 128 bytes at once, of
     // (ring, part) by the lane's upper bits.
     const std::uint32_t lane_at =
@@ -459,6 +460,7 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
         send(to + at_row, load_vector(from + at_row), barrier);
       }
     };
+    // A signal of this turn through the outer stage, and on to the ring warps.
     const auto bring_in = [&](int signal, int turn) {
       typename Stage::Gates gates;
       gates.load(stage_now(), gate_of(signal, turn, 0), length);
@@ -636,8 +638,6 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
           const RowOutputs<T> out = outputs(result, turn, unit);
 #pragma unroll
           for (int v = 0; v < kCount; ++v) {
-#pragma unroll
-            for (int j = 0; j < 8; ++j) value[v][j] *= out.unscale;
             inputs.write(v, out, place(unit).element(v), length, value[v]);
           }
         }
