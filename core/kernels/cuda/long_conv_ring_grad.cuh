@@ -638,6 +638,8 @@ __global__ void __launch_bounds__(BackwardShape<T, R, kGated, kPlain>::kThreads,
           const RowOutputs<T> out = outputs(result, turn, unit);
 #pragma unroll
           for (int v = 0; v < kCount; ++v) {
+#pragma unroll
+            for (int j = 0; j < 8; ++j) value[v][j] *= out.unscale;
             inputs.write(v, out, place(unit).element(v), length, value[v]);
           }
         }

@@ -74,8 +74,6 @@ struct OutputInputs {
   /// Vector i of those loaded, from the unscaled values of its task.
   __device__ void write(int i, const RowOutputs<T>& row, int t, int length,
                         float (&value)[8]) const {
-#pragma unroll
-    for (int j = 0; j < 8; ++j) value[j] *= row.unscale;
     if (row.skips) {
       // The skip stays out of the 16-bit transform: it is added here, in float.
       float x[8];
@@ -166,10 +164,13 @@ __device__ inline void write_task(const OuterMatrices<R>& matrices,
   } else {
 #pragma unroll
     for (int v = 0; v < kCount; ++v) {
+      const int t = place.element(v);
+#pragma unroll
+      for (int j = 0; j < 8; ++j) value[v][j] *= row.unscale;
       place.first = renewed(place.first);
       OutputInputs<T, R, kAccess, 1> inputs;
       inputs.load(row, place, v, length);
-      inputs.write(0, row, place.element(v), length, value[v]);
+      inputs.write(0, row, t, length, value[v]);
     }
   }
 }
