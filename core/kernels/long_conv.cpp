@@ -19,12 +19,6 @@ namespace {
 constexpr std::int64_t kDirectTapsF32 = 256;
 constexpr std::int64_t kDirectTapsF64 = 64;
 
-// Toeplitz products meet the ring transform between 512 and 1,024 taps. bf16, B 64 H 768, forward /
-// backward in ms: 512 taps .081 / .193, and the ring takes a row of 512 as one of 1,024, .152 /
-// .311 (bench/results/2026-11-25_h100); 1,024 taps .188 / .487 (2026-11-24_h200).
-[[maybe_unused]] constexpr std::int64_t kToeplitzTaps = 512;
-
-[[maybe_unused]] constexpr bool kOnlyCausal = true;
 [[maybe_unused]] constexpr bool kOnlyOneFilter = true;
 [[maybe_unused]] constexpr bool kByTransform = true;
 
@@ -34,11 +28,11 @@ constexpr LongConvVariant kVariants[] = {
     {"cpu_direct_f64",  Device::cpu, Dtype::f64,  kAnyLength, kDirectTapsF64, &cpu::direct_forward<double>, &cpu::direct_backward<double>},
     {"cpu_direct_f32",  Device::cpu, Dtype::f32,  kAnyLength, kDirectTapsF32, &cpu::direct_forward<float>,  &cpu::direct_backward<float>},
 #ifdef LONGCONV_WITH_CUDA
-    {"cuda_toeplitz_bf16", Device::cuda, Dtype::bf16, cuda::kToeplitzMaxLength, kToeplitzTaps, &cuda::toeplitz_forward_bf16, &cuda::toeplitz_backward_bf16, kOnlyCausal, kOnlyOneFilter},
-    {"cuda_toeplitz_f16",  Device::cuda, Dtype::f16,  cuda::kToeplitzMaxLength, kToeplitzTaps, &cuda::toeplitz_forward_f16,  &cuda::toeplitz_backward_f16,  kOnlyCausal, kOnlyOneFilter},
-    {"cuda_ring_bf16",     Device::cuda, Dtype::bf16, cuda::kRingMaxLength,     kAnyLength,    &cuda::ring_forward_bf16,     &cuda::ring_backward_bf16,     !kOnlyCausal, !kOnlyOneFilter, &cuda::ring_spectrum_bytes, &cuda::ring_filter_spectrum, &cuda::ring_workspace_bytes, kByTransform, &cuda::ring_runs_here},
-    {"cuda_ring_f16",      Device::cuda, Dtype::f16,  cuda::kRingMaxLength,     kAnyLength,    &cuda::ring_forward_f16,      &cuda::ring_backward_f16,      !kOnlyCausal, !kOnlyOneFilter, &cuda::ring_spectrum_bytes, &cuda::ring_filter_spectrum, &cuda::ring_workspace_bytes, kByTransform, &cuda::ring_runs_here},
-    {"cuda_ring_f32",      Device::cuda, Dtype::f32,  cuda::kRingMaxLength,     kAnyLength,    &cuda::ring_forward_f32,      &cuda::ring_backward_f32,      !kOnlyCausal, !kOnlyOneFilter, &cuda::ring_spectrum_bytes, &cuda::ring_filter_spectrum, &cuda::ring_workspace_bytes_f32, kByTransform, &cuda::ring_runs_here},
+    {"cuda_toeplitz_bf16", Device::cuda, Dtype::bf16, cuda::kToeplitzMaxLength, kAnyLength,    &cuda::toeplitz_forward_bf16, &cuda::toeplitz_backward_bf16, kOnlyOneFilter},
+    {"cuda_toeplitz_f16",  Device::cuda, Dtype::f16,  cuda::kToeplitzMaxLength, kAnyLength,    &cuda::toeplitz_forward_f16,  &cuda::toeplitz_backward_f16,  kOnlyOneFilter},
+    {"cuda_ring_bf16",     Device::cuda, Dtype::bf16, cuda::kRingMaxLength,     kAnyLength,    &cuda::ring_forward_bf16,     &cuda::ring_backward_bf16,     !kOnlyOneFilter, &cuda::ring_spectrum_bytes, &cuda::ring_filter_spectrum, &cuda::ring_workspace_bytes, kByTransform, &cuda::ring_runs_here},
+    {"cuda_ring_f16",      Device::cuda, Dtype::f16,  cuda::kRingMaxLength,     kAnyLength,    &cuda::ring_forward_f16,      &cuda::ring_backward_f16,      !kOnlyOneFilter, &cuda::ring_spectrum_bytes, &cuda::ring_filter_spectrum, &cuda::ring_workspace_bytes, kByTransform, &cuda::ring_runs_here},
+    {"cuda_ring_f32",      Device::cuda, Dtype::f32,  cuda::kRingMaxLength,     kAnyLength,    &cuda::ring_forward_f32,      &cuda::ring_backward_f32,      !kOnlyOneFilter, &cuda::ring_spectrum_bytes, &cuda::ring_filter_spectrum, &cuda::ring_workspace_bytes_f32, kByTransform, &cuda::ring_runs_here},
 #endif
     // clang-format on
 };
@@ -49,9 +43,7 @@ std::span<const LongConvVariant> long_conv_variants() { return kVariants; }
 
 bool takes(const LongConvVariant& variant, const LongConvShape& shape) {
   return variant.device == shape.device && variant.dtype == shape.dtype &&
-         shape.length <= variant.max_length &&
-         (!variant.only_causal || shape.mode == ConvMode::causal) &&
-         (!variant.only_one_filter || shape.filters == 1) &&
+         shape.length <= variant.max_length && (!variant.only_one_filter || shape.filters == 1) &&
          (variant.runs_here == nullptr || variant.runs_here());
 }
 

@@ -76,7 +76,6 @@ struct LongConvVariant {
   std::int64_t best_taps;   ///< min(K, L) up to which it is also the fastest choice (measured)
   void (*forward)(const LongConvArgs& args, Stream stream);
   void (*backward)(const LongConvGradArgs& args, Stream stream);
-  bool only_causal = false;      ///< takes no other mode
   bool only_one_filter = false;  ///< takes C = 1 only
   /// Rows that read a spectrum instead of k: its size, and how to make it. It depends on the
   /// filter, L and the mode alone, so one serves any number of calls, forward and backward.

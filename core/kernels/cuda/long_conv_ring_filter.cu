@@ -12,6 +12,7 @@
 
 #include "core/kernels/cuda/check.h"
 #include "core/kernels/cuda/elements.cuh"
+#include "core/kernels/cuda/filter_taps.cuh"
 #include "core/kernels/cuda/long_conv_ring_filter.h"
 #include "core/kernels/cuda/register_transform.cuh"
 #include "core/kernels/cuda/ring_tile.cuh"
@@ -50,53 +51,20 @@ __device__ inline void make_outer(float2* outer, int r) {
   }
 }
 
-/// A filter's taps as the complex row above.
-struct Taps {
-  const float* k;
-  const float* k_reverse;
-  int taps;          // min(K, L)
-  int reverse_taps;  // as they reach an output
-  int length;
-  int points;  // M
-  ConvMode mode;
-
-  /// r[m], the weight of lag -m, 1 <= m < L.
-  __device__ float reverse(int m) const {
-    switch (mode) {
-      case ConvMode::causal:
-        return 0.0F;
-      case ConvMode::bidirectional:
-        return m - 1 < reverse_taps ? k_reverse[m - 1] : 0.0F;
-      case ConvMode::conjugate:
-        return m < reverse_taps ? k_reverse[m] : 0.0F;
-      case ConvMode::circular:
-        return length - m < taps ? k[length - m] : 0.0F;
-    }
-    return 0.0F;
-  }
-  __device__ float2 at(int n) const {
-    float2 x = {n < taps ? k[n] : 0.0F, 0.0F};
-    if (mode == ConvMode::causal) return x;
-    if (n == 0 && mode == ConvMode::conjugate) x.x += k_reverse[0];
-    const int m = points - n;
-    if (n > 0 && m < length) x.y = -reverse(m);
-    return x;
-  }
-};
+/// A filter's taps as the complex row above, of M points.
+__device__ inline float2 ring_point(const FilterTaps& taps, int points, int n) {
+  float2 x = {n < taps.length ? taps.at_lag(n) : 0.0F, 0.0F};
+  const int m = points - n;
+  if (taps.mode != ConvMode::causal && n > 0 && m < taps.length) x.y = -taps.reverse(m);
+  return x;
+}
 
 struct SpectrumArgs {
-  const float* k;
-  const float* k_reverse;
+  FilterRows filter;
   void* spectrum;
-  float* unscale;  // halves only
-  std::int64_t taps_stride;
-  std::int64_t reverse_stride;
+  float* unscale;     // halves only
   std::int64_t rows;  // C H
-  int taps;
-  int reverse_taps;
-  int length;
   int outer;
-  ConvMode mode;
 };
 
 /// x[i] *= the twiddle of point 32 i + lane of ring k1, or its conjugate: a lane's root times one
@@ -138,20 +106,13 @@ __global__ void __launch_bounds__(32 * kWarps, 2) spectrum_kernel(const Spectrum
   const std::int64_t h = ring / r;
   const int k1 = static_cast<int>(ring - h * r);
   const bool inside = h < args.rows;
-  const std::int64_t channel = inside ? h : 0;
-  const Taps filter{
-      args.k + channel * args.taps_stride,
-      args.k_reverse == nullptr ? nullptr : args.k_reverse + channel * args.reverse_stride,
-      args.taps,
-      args.reverse_taps,
-      args.length,
-      r * plan::kRing,
-      args.mode};
+  const FilterTaps taps = args.filter.row(inside ? h : 0);
+  const int points = r * plan::kRing;
   make_outer(outer, r);
   __syncthreads();
 
-  const bool real = args.mode == ConvMode::causal;
-  const int last = real ? args.taps : filter.points;
+  const bool real = taps.mode == ConvMode::causal;
+  const int last = real ? taps.taps : points;
   float magnitude = 0.0F;
   float2 x[32] = {};
   if (r <= kAlone) {
@@ -159,7 +120,7 @@ __global__ void __launch_bounds__(32 * kWarps, 2) spectrum_kernel(const Spectrum
       const float2 w = outer[k1 * r + n1];
 #pragma unroll
       for (int i = 0; i < 32; ++i) {
-        const float2 y = filter.at(n1 * plan::kRing + plan::kSide * i + lane);
+        const float2 y = ring_point(taps, points, n1 * plan::kRing + plan::kSide * i + lane);
         magnitude += fabsf(y.x) + fabsf(y.y);
         const float2 z = product(y, w);
         x[i].x += z.x;
@@ -174,7 +135,9 @@ __global__ void __launch_bounds__(32 * kWarps, 2) spectrum_kernel(const Spectrum
       for (int begin = 0; begin < r; begin += 8) {
         float2 y[8];
 #pragma unroll
-        for (int j = 0; j < 8; ++j) y[j] = filter.at((begin + j) * plan::kRing + n2);
+        for (int j = 0; j < 8; ++j) {
+          y[j] = ring_point(taps, points, (begin + j) * plan::kRing + n2);
+        }
 #pragma unroll
         for (int j = 0; j < 8; ++j) {
           magnitude += fabsf(y[j].x) + fabsf(y[j].y);
@@ -212,7 +175,7 @@ __global__ void __launch_bounds__(32 * kWarps, 2) spectrum_kernel(const Spectrum
   // The lane is k2 now, x[k3].
   if constexpr (kFloat) {
     float2* const out = static_cast<float2*>(args.spectrum) + (h * r + k1) * plan::kRing + lane;
-    const float scale = 1.0F / static_cast<float>(filter.points);
+    const float scale = 1.0F / static_cast<float>(points);
 #pragma unroll
     for (int k3 = 0; k3 < plan::kSide; ++k3) {
       out[plan::kSide * k3] = make_float2(x[k3].x * scale, x[k3].y * scale);
@@ -372,29 +335,14 @@ int shared_bytes(int outer, int warps) {
   return static_cast<int>(sizeof(float2)) * (outer * outer + warps * kTile);
 }
 
-bool two_sided(ConvMode mode) {
-  return mode == ConvMode::bidirectional || mode == ConvMode::conjugate;
-}
-
 }  // namespace
 
 void ring_filter_spectrum(const LongConvArgs& args, void* spectrum, Stream stream) {
   const std::int64_t rows = args.filters * args.channels;
   if (rows == 0) return;
-  SpectrumArgs call{};
-  call.k = static_cast<const float*>(args.k);
-  call.k_reverse = two_sided(args.mode) ? static_cast<const float*>(args.k_reverse) : nullptr;
-  call.outer = plan::outer_for(args.length);
-  call.spectrum = spectrum;
+  SpectrumArgs call{FilterRows(args), spectrum, nullptr, rows, plan::outer_for(args.length)};
   const bool wide = args.dtype == Dtype::f32;
   if (!wide) call.unscale = ring_unscale(args, spectrum);
-  call.taps_stride = args.taps;
-  call.reverse_stride = args.reverse_taps;
-  call.length = static_cast<int>(args.length);
-  call.taps = static_cast<int>(std::min(args.taps, args.length));
-  call.reverse_taps = static_cast<int>(std::min(args.reverse_taps, args.length));
-  call.mode = args.mode;
-  call.rows = rows;
   // Small blocks spread few rings over the device.
   const int warps = call.outer <= kAlone ? 2 : kWarps;
   const int bytes = shared_bytes(call.outer, warps);
@@ -416,7 +364,7 @@ void ring_filter_gradient(const LongConvGradArgs& args, const RingGradient& grad
   call.splits = gradient.splits;
   call.dskip = static_cast<float*>(args.dskip);
   call.dk = static_cast<float*>(args.dk);
-  call.dk_reverse = two_sided(in.mode) ? static_cast<float*>(args.dk_reverse) : nullptr;
+  call.dk_reverse = has_reverse(in.mode) ? static_cast<float*>(args.dk_reverse) : nullptr;
   call.taps = in.taps;
   call.reverse_taps = in.reverse_taps;
   call.length = static_cast<int>(in.length);

@@ -254,10 +254,6 @@ TEST(LongConvTable, TakesOnlyWhatARowSaysItCanDo) {
   LongConvVariant row = long_conv_variants().front();
   LongConvShape shape{row.device, row.dtype, 100, 100, 2, ConvMode::circular};
   EXPECT_TRUE(takes(row, shape));
-  row.only_causal = true;
-  EXPECT_FALSE(takes(row, shape));
-  shape.mode = ConvMode::causal;
-  EXPECT_TRUE(takes(row, shape));
   row.only_one_filter = true;
   EXPECT_FALSE(takes(row, shape));
   shape.filters = 1;
