@@ -114,6 +114,7 @@ ExitCode bench_conv(const BenchOptions& options) {
     how.channels = options.channels;
     how.dtype = scalar_type(options.dtype);
     how.gated = options.gated;
+    how.skip = !options.no_skip;
     how.filters = options.filters;
     how.mode = conv_mode(options.mode);
   }
@@ -121,10 +122,11 @@ ExitCode bench_conv(const BenchOptions& options) {
             how.device.str(), how.batch, how.channels, how.filters, options.mode, options.dtype,
             how.gated ? ", gated" : "");
   const std::vector<bench::ConvTiming> timings = bench::bench_long_conv(how);
-  ordered_json result{
-      {"device", how.device.str()}, {"batch", how.batch},     {"channels", how.channels},
-      {"dtype", options.dtype},     {"filters", how.filters}, {"mode", options.mode},
-      {"gated", how.gated},         {"skip", how.skip},       {"repeats", how.repeats}};
+  ordered_json result{{"device", how.device.str()}, {"batch", how.batch},
+                      {"channels", how.channels},   {"dtype", options.dtype},
+                      {"filters", how.filters},     {"mode", options.mode},
+                      {"skip", how.skip},           {"gated", how.gated},
+                      {"skip", how.skip},           {"repeats", how.repeats}};
   if (!timings.empty()) result["copy_gbps"] = timings.front().copy_gbps;
   result["timings"] = ordered_json::array();
   for (const bench::ConvTiming& timing : timings)

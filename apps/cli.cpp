@@ -273,6 +273,8 @@ void add_bench(CLI::App& program, Action& action) {
                            ->check(CLI::IsMember({"float64", "float32", "bf16", "fp16"}));
   CLI::Option* gated =
       conv->add_flag("--gated", options->gated, "With both gates, as Hyena uses it");
+  CLI::Option* no_skip =
+      conv->add_flag("--no-skip", options->no_skip, "Without the skip that a channel adds");
   CLI::Option* filters = conv->add_option("--filters", options->filters, "Filters a channel")
                              ->check(CLI::PositiveNumber);
   CLI::Option* mode =
@@ -290,6 +292,7 @@ void add_bench(CLI::App& program, Action& action) {
       ->excludes(channels)
       ->excludes(dtype)
       ->excludes(gated)
+      ->excludes(no_skip)
       ->excludes(filters)
       ->excludes(mode);
 

@@ -102,6 +102,7 @@ struct BenchOptions {
   std::int64_t repeats = 20;
   std::int64_t taps = 3;        ///< short: of the short convolution
   bool gated = false;           ///< conv: with both gates, as Hyena uses it
+  bool no_skip = false;         ///< conv: without the per-channel skip
   std::int64_t filters = 1;     ///< conv: filters a channel
   std::string mode = "causal";  ///< conv: causal, bidirectional, conjugate, circular
   std::string plot;             ///< conv: SVG file of time over floor, or empty

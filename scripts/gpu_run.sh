@@ -4,6 +4,7 @@
 #   run.sh tests              the GPU tests
 #   run.sh train              quick start on the GPU, then 200 steps of the 153M model
 #   run.sh conv               the long convolution beside its floor and the best of the others
+#   run.sh conv_long          the same from 65,536 to 1,048,576 steps
 #   run.sh bench              tokens/s, memory, share of time in the convolution; micro-benchmarks
 #   run.sh sanitize           compute-sanitizer's four tools over the kernels' tests at small shapes
 #   run.sh compare            200 steps of the 153M model, 2K and 32K, by our kernels and by LibTorch's FFT
@@ -69,22 +70,29 @@ run_training() {
 
 run_conv() {
   ours longconv bench conv --preset paper --plot "$results/conv_paper.svg" --json | tee "$results/conv_paper.json"
-  ours longconv bench conv --gated --lengths 1024,4096,16384 --json >"$results/conv_gated.json"
+  ours longconv bench conv --gated --lengths 256,512,1024,4096,16384 --json >"$results/conv_gated.json"
   local batch
   for batch in 1 4; do
     ours longconv bench conv --batch $batch --channels 64 --lengths 256,1024,4096,16384,32768 --json \
       >"$results/conv_b${batch}_h64.json"
   done
-  ours longconv bench conv --lengths 1000,3000,12000,30001 --json >"$results/conv_odd.json"
+  ours longconv bench conv --lengths 250,1000,3000,12000,30001 --no-skip --json >"$results/conv_odd.json"
   ours longconv bench conv --lengths 1024,8192,32768 --dtype float32 --json >"$results/conv_float32.json"
   ours longconv bench conv --lengths 1024,8192 --filters 2 --json >"$results/conv_filters2.json"
-  ours longconv bench conv --lengths 1024,8192 --mode bidirectional --json >"$results/conv_bidirectional.json"
+  ours longconv bench conv --lengths 128,256,512,1024,8192 --mode bidirectional --no-skip --json >"$results/conv_bidirectional.json"
+}
+
+# Beyond 32,768 steps, at the batches the others were measured at.
+run_conv_long() {
+  ours longconv bench conv --lengths 65536,131072 --batch 16 --no-skip --json >"$results/conv_long_b16.json"
+  ours longconv bench conv --lengths 262144,524288 --batch 4 --no-skip --json >"$results/conv_long_b4.json"
+  ours longconv bench conv --lengths 1048576 --batch 2 --no-skip --json >"$results/conv_long_b2.json"
 }
 
 # Every kernel once or twice: small rows of each mode, and every number of rings.
 run_sanitize() {
   local tool failed=0
-  local regimes='EveryRegime/*bf16_L513_*:EveryRegime/*bf16_L1999_*:EveryRegime/*bf16_L5000_*:EveryRegime/*bf16_L8192_*:EveryRegime/*bf16_L20001_*:EveryRegime/*float32_L1999_*:EveryRegime/*float32_L20001_*'
+  local regimes='EveryRegime/*bf16_L33_*:EveryRegime/*bf16_L384_*:EveryRegime/*bf16_L513_*:EveryRegime/*bf16_L1999_*:EveryRegime/*bf16_L5000_*:EveryRegime/*bf16_L8192_*:EveryRegime/*bf16_L20001_*:EveryRegime/*float32_L1999_*:EveryRegime/*float32_L20001_*'
   for tool in memcheck racecheck synccheck initcheck; do
     local cases="EveryRow/LongConv.*cuda_*B2*L129_*:EveryRow/LongConv.*cuda_ring*B2*L1000_*:$regimes"
     # It follows every allocation, which takes minutes with LibTorch's own kernels in between.
@@ -133,6 +141,7 @@ case ${1:-all} in
   train) run_training ;;
   bench) run_bench ;;
   conv) run_conv ;;
+  conv_long) run_conv_long ;;
   sanitize) run_sanitize ;;
   compare) run_compare ;;
   all)
@@ -147,7 +156,7 @@ case ${1:-all} in
     ours "$@"
     ;;
   *)
-    sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,14s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

@@ -44,6 +44,7 @@ struct LongConvArgs {
   std::int64_t taps = 0;           ///< K; taps beyond L are ignored
   std::int64_t reverse_taps = 0;   ///< K'
   const void* spectrum = nullptr;  ///< what the variant's `make_spectrum` made of k and k_reverse
+  void* workspace = nullptr;       ///< `forward`'s, of `forward_workspace_bytes`, aligned to 16
   Dtype dtype = Dtype::f32;
   ConvMode mode = ConvMode::causal;
 };
@@ -81,13 +82,14 @@ struct LongConvVariant {
   /// filter, L and the mode alone, so one serves any number of calls, forward and backward.
   std::int64_t (*spectrum_bytes)(const LongConvArgs& args) = nullptr;
   void (*make_spectrum)(const LongConvArgs& args, void* spectrum, Stream stream) = nullptr;
-  /// Scratch memory of `backward`, if it wants any.
+  /// Scratch memory of `backward`, if it wants any, and of `forward`.
   std::int64_t (*workspace_bytes)(const LongConvGradArgs& args) = nullptr;
   /// Sums by transforms, in fp16 or for float32 tensors in float32: their noise, about 2^-11 or
   /// 2^-21 of a row's root mean square, reaches every output of the row, earlier ones too.
   bool by_transform = false;
   /// Whether the current device can run it, if not every one of its kind can.
   bool (*runs_here)() = nullptr;
+  std::int64_t (*forward_workspace_bytes)(const LongConvArgs& args) = nullptr;
 };
 
 /// What a variant is chosen by: never the batch, so that a row's bits do not depend on its company.

@@ -165,6 +165,11 @@ at::Tensor kernel_forward(const LongConvRow& row, const Problem& problem, Filter
     });
     args.spectrum = pointer(spectrum);
   }
+  at::Tensor workspace;
+  if (variant.forward_workspace_bytes != nullptr) {
+    workspace = bytes_on(p.u, variant.forward_workspace_bytes(args));
+    args.workspace = writable(workspace);
+  }
   variant.forward(args, stream_of(p.u));
   return y;
 }

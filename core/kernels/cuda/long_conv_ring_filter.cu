@@ -14,8 +14,7 @@
 #include "core/kernels/cuda/elements.cuh"
 #include "core/kernels/cuda/filter_taps.cuh"
 #include "core/kernels/cuda/long_conv_ring_filter.h"
-#include "core/kernels/cuda/register_transform.cuh"
-#include "core/kernels/cuda/ring_tile.cuh"
+#include "core/kernels/cuda/warp_ring.cuh"
 
 #include <cuda_runtime.h>
 
@@ -26,37 +25,11 @@ namespace {
 
 constexpr int kWarps = 8;
 
-/// x[i] *= e^{+-2 pi i lane i / 1024}, the middle twiddle: powers 0..7 of the lane's
-/// root times powers 8, 16, 24.
-template <bool kConjugate>
-__device__ inline void twist_middle(float2 (&x)[32], int lane) {
-  float2 low[8];
-  low[0] = {1.0F, 0.0F};
-  low[1] = root(plan::middle_twiddle(1, lane));
-#pragma unroll
-  for (int i = 2; i < 8; ++i) low[i] = product(low[i / 2], low[i - i / 2]);
-  float2 high = {1.0F, 0.0F};
-  const float2 step = product(low[4], low[4]);
-#pragma unroll
-  for (int i = 0; i < 32; ++i) {
-    if (i > 0 && i % 8 == 0) high = product(high, step);
-    x[i] = turned<kConjugate>(x[i], product(high, low[i % 8]));
-  }
-}
-
 /// e^{2 pi i n1 (k1 + 1/4) / R} at [k1][n1].
 __device__ inline void make_outer(float2* outer, int r) {
   for (int i = static_cast<int>(threadIdx.x); i < r * r; i += blockDim.x) {
     outer[i] = root(plan::outer_phase(r, i % r, i / r));
   }
-}
-
-/// A filter's taps as the complex row above, of M points.
-__device__ inline float2 ring_point(const FilterTaps& taps, int points, int n) {
-  float2 x = {n < taps.length ? taps.at_lag(n) : 0.0F, 0.0F};
-  const int m = points - n;
-  if (taps.mode != ConvMode::causal && n > 0 && m < taps.length) x.y = -taps.reverse(m);
-  return x;
 }
 
 struct SpectrumArgs {
@@ -66,19 +39,6 @@ struct SpectrumArgs {
   std::int64_t rows;  // C H
   int outer;
 };
-
-/// x[i] *= the twiddle of point 32 i + lane of ring k1, or its conjugate: a lane's root times one
-/// of 32 steps, which the lanes make for each other.
-template <bool kConjugate>
-__device__ inline void twist_ring(float2 (&x)[32], int r, int k1, int lane) {
-  const float2 base = root(plan::ring_twiddle(r, k1, lane));
-  const float2 step = root(plan::ring_twiddle(r, k1, plan::kSide * lane));
-#pragma unroll
-  for (int i = 0; i < 32; ++i) {
-    const float2 w = {__shfl_sync(0xFFFFFFFFU, step.x, i), __shfl_sync(0xFFFFFFFFU, step.y, i)};
-    x[i] = turned<kConjugate>(turned<kConjugate>(x[i], base), w);
-  }
-}
 
 /// A power of two that brings the sum of magnitudes, which bounds the spectrum, to [2^5, 2^6).
 __device__ inline float spectrum_scale(float magnitude) {
@@ -168,10 +128,7 @@ __global__ void __launch_bounds__(32 * kWarps, 2) spectrum_kernel(const Spectrum
   }
   if (!inside) return;
   twist_ring<false>(x, r, k1, lane);
-  transform<false>(x);
-  twist_middle<false>(x, lane);
-  transpose(x, tile, lane);
-  transform<false>(x);
+  warp_forward(x, tile, lane);
   // The lane is k2 now, x[k3].
   if constexpr (kFloat) {
     float2* const out = static_cast<float2*>(args.spectrum) + (h * r + k1) * plan::kRing + lane;
@@ -250,10 +207,7 @@ __global__ void __launch_bounds__(32 * kWarps, 2) gradient_kernel(const Gradient
         x[k3].y += y.y;
       }
     }
-    transform<true>(x);  // over k3: x[n22]
-    twist_middle<true>(x, lane);
-    transpose(x, tile, lane);  // lane is n22
-    transform<true>(x);
+    warp_inverse(x, tile, lane);
     __syncwarp();
     twist_ring<true>(x, r, k1, lane);
 #pragma unroll

@@ -15,6 +15,7 @@
 #include "core/kernels/cuda/filter_taps.cuh"
 #include "core/kernels/cuda/long_conv_calls.cuh"
 #include "core/kernels/cuda/row_access.cuh"
+#include "core/kernels/cuda/row_exponent.cuh"
 #include "core/kernels/cuda/tensor_core.cuh"
 
 namespace longconv::kernels::cuda::toeplitz {
@@ -38,13 +39,6 @@ LONGCONV_HOST_DEVICE constexpr int padded_length(int length) {
 
 /// Batch rows of a tile: as many as the length allows, a multiple of 16.
 constexpr int rows_for(int length) { return length <= kTileElements / 32 ? 32 : 16; }
-
-/// Exponent of the largest element: floor(log2(amax)), at least -100 so that its inverse is a float
-/// (zero rows too). Rows with an infinity are left unscaled, so that it comes through; nan does.
-__device__ inline int row_exponent(float amax) {
-  if (isinf(amax)) return kTopExponent;
-  return max(static_cast<int>((__float_as_uint(amax) >> 23) & 0xFF) - 127, -100);
-}
 
 /// Where 16 bytes lie in a tile, in units of 16 bytes: 16 rows by a chunk are 64 units, and a
 /// permutation keeps both a warp's own units and 8x8 matrices free of bank conflicts.
@@ -137,7 +131,7 @@ class TileRows {
       largest = fmaxf(largest, __shfl_xor_sync(0xFFFFFFFFU, largest, step));
     }
     const bool inside = row_ < at.rows;
-    const int mine = row_exponent(largest);
+    const int mine = row_exponent<kTopExponent>(largest);
     const float scale = power_of_two(kTopExponent - mine);
     if (step_ == 0) exponent[row_] = inside ? mine : kNoRow;
 #pragma unroll
@@ -226,7 +220,7 @@ struct TapTable {
       amax = fmaxf(amax, fabsf(taps.k_reverse[j]));
     }
     // One order of room: at lag 0 two taps may meet.
-    const int exponent = row_exponent(warp_max(amax)) + 1;
+    const int exponent = row_exponent<kTopExponent>(warp_max(amax)) + 1;
     const float scale = power_of_two(kTopExponent - exponent);
     const int count = (back + ahead) * kChunk;
     constexpr int kNew = 29;  // of a warp's 32: the first three are there for their neighbours

@@ -142,7 +142,8 @@ std::vector<Problem> every_regime() {
   std::vector<Problem> all;
   for (const Dtype dtype : {Dtype::bf16, Dtype::f16, Dtype::f32}) {
     for (const std::int64_t length :
-         {64, 256, 500, 513, 1024, 1999, 2048, 4096, 5000, 8192, 16384, 20001, 32767, 32768}) {
+         {64,   96,   256,   384,   500,   512,   513,   1024,   1999,   2048,   4096,
+          5000, 8192, 16384, 20001, 32767, 32768, 40000, 131072, 300001, 500000, 1 << 20}) {
       for (const bool gated : {false, true}) {
         Problem p;
         p.dtype = dtype;
@@ -151,7 +152,7 @@ std::vector<Problem> every_regime() {
         all.push_back(p);
       }
     }
-    for (const std::int64_t length : {1024, 4096, 32768}) {
+    for (const std::int64_t length : {1024, 4096, 32768, 200000}) {
       Problem p;
       p.dtype = dtype;
       p.length = length;
@@ -169,7 +170,7 @@ std::vector<Problem> every_regime() {
         all.push_back(p);
       }
     }
-    for (const std::int64_t length : {600, 6000, 30000}) {
+    for (const std::int64_t length : {33, 250, 500, 600, 6000, 30000, 100001}) {
       for (const ConvMode mode :
            {ConvMode::bidirectional, ConvMode::conjugate, ConvMode::circular}) {
         Problem p;
@@ -259,7 +260,7 @@ TEST_P(FusedLongConvRows, GiveARowTheSameBitsInAnyCompany) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryKernel, FusedLongConvRows,
-                         ::testing::Values(300, 1000, 2048, 4096, 8192, 16384, 32768));
+                         ::testing::Values(100, 300, 1000, 2048, 4096, 8192, 16384, 32768, 70000));
 
 #ifdef LONGCONV_WITH_CUDA
 
@@ -295,7 +296,7 @@ TEST_F(FusedLongConvDevice, IndexesBeyondTwoToThe31) {
 }
 
 TEST_F(FusedLongConvDevice, CanBeCapturedInAGraphAndReplayed) {
-  for (const std::int64_t length : {400, 4096, 32768}) {
+  for (const std::int64_t length : {400, 4096, 32768, 100000}) {
     Problem p;
     p.length = length;
     p.gated = true;

@@ -320,6 +320,8 @@ TEST_F(LongConvChoice, IsTheKernelsTableThenTheFallback) {
   s.taps = 100;
   EXPECT_EQ(chosen(Dtype::f16), narrow ? "cuda_ring_f16" : "torch_fft");
   s.length = s.taps = 32769;
+  EXPECT_EQ(chosen(Dtype::bf16), narrow ? "cuda_passes_bf16" : "torch_fft");
+  s.length = (1 << 20) + 1;
   EXPECT_EQ(chosen(Dtype::bf16), "torch_fft");
   s.length = s.taps = 16;
   if (testing::test_device() == Device::cpu) {

@@ -1,7 +1,6 @@
 // The ring plan executed in float64 by plain loops, stage by stage and place by place as the
 // kernels do it, against the direct sums of core/reference; and its phases, exactly, in integers.
-#include "core/plan/ring_plan.h"
-
+#include "core/plan/long_plan.h"
 #include "core/reference/long_conv.h"
 #include "tests/support/tolerance.h"
 #include "tests/support/values.h"
@@ -188,6 +187,75 @@ TEST_P(RingPhases, AddUpToTheTransforms) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryOuter, RingPhases, ::testing::ValuesIn(kOuters));
+
+// ---- the long plan: an outer stage in two halves
+// -------------------------------------------------
+
+/// [k1] of one column of R values, half by half as the kernel does it.
+Values long_outer_stage(const Values& column, int outer) {
+  const int q = outer / kSide;
+  Values rings(at(outer));
+  for (int c = 0; c < kSide; ++c) {
+    Values half(at(q));  // [b]
+    for (int b = 0; b < q; ++b) {
+      for (int a = 0; a < kSide; ++a) {
+        half[at(b)] += column[at(q * a + b)] * root(long_first_phase(a, c));
+      }
+      half[at(b)] *= root(long_twiddle(outer, b, c));
+    }
+    for (int d = 0; d < q; ++d) {
+      for (int b = 0; b < q; ++b) {
+        rings[at(c + kSide * d)] += half[at(b)] * root(long_second_phase(outer, b, d));
+      }
+    }
+  }
+  return rings;
+}
+
+class LongPlan : public ::testing::TestWithParam<int> {};
+
+TEST_P(LongPlan, ItsOuterStageIsTheRings) {
+  const int outer = GetParam();
+  const std::vector<double> values = testing::random_values(at(outer), 5, Dtype::f64);
+  const Values column(values.begin(), values.end());
+  const Values got = long_outer_stage(column, outer);
+  for (int k1 = 0; k1 < outer; ++k1) {
+    Complex want;
+    for (int n1 = 0; n1 < outer; ++n1) want += column[at(n1)] * root(outer_phase(outer, n1, k1));
+    ASSERT_LT(std::abs(got[at(k1)] - want), 1e-12 * outer) << k1;
+  }
+}
+
+TEST_P(LongPlan, ItsPhasesAddUpToTheTransforms) {
+  const int outer = GetParam();
+  const int q = outer / kSide;
+  constexpr std::int64_t kTurn = 1 << 22;  // every phase of the plan divides it
+  const auto turns = [](Phase phase) { return phase.numerator * (kTurn / phase.denominator); };
+  const std::int64_t points = std::int64_t{outer} * kRing;
+  std::mt19937 random(11);
+  for (int trial = 0; trial < 20000; ++trial) {
+    const int a = static_cast<int>(random() % 32), b = static_cast<int>(random() % at(q));
+    const int c = static_cast<int>(random() % 32), d = static_cast<int>(random() % at(q));
+    const int n2 = static_cast<int>(random() % kRing), k2 = static_cast<int>(random() % kRing);
+    const std::int64_t n = std::int64_t{kRing} * (q * a + b) + n2;
+    const int k1 = c + kSide * d;
+    const std::int64_t whole = n * (4 * (k1 + std::int64_t{outer} * k2) + 1) % (4 * points);
+    const std::int64_t sum = turns(long_first_phase(a, c)) + turns(long_twiddle(outer, b, c)) +
+                             turns(long_second_phase(outer, b, d)) +
+                             turns(ring_twiddle(outer, k1, n2)) + n2 * k2 % kRing * (kTurn / kRing);
+    ASSERT_EQ(sum % kTurn, whole * (kTurn / (4 * points))) << n << " " << k1;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryOuter, LongPlan, ::testing::Values(64, 128, 256, 512, 1024));
+
+TEST(LongPlanSize, IsTheSmallestThatHoldsTheLength) {
+  EXPECT_EQ(long_outer_for(1), 64);
+  EXPECT_EQ(long_outer_for(65536), 64);
+  EXPECT_EQ(long_outer_for(65537), 128);
+  EXPECT_EQ(long_outer_for(1 << 20), 1024);
+  EXPECT_EQ(long_outer_for((1 << 20) + 1), 0);
+}
 
 TEST(RingPlaces, HoldEveryPointOfARingOnce) {
   std::set<int> seen;
