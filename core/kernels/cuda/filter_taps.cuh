@@ -42,9 +42,12 @@ struct FilterTaps {
 /// Point n of a filter as a polynomial modulo x^M = i, M = points: a tap of lag d is k[d] x^d, and
 /// one of lag -m, as x^-m = -i x^(M-m), -i r[m] x^(M-m).
 __device__ inline float2 ring_point(const FilterTaps& taps, int points, int n) {
-  float2 x = {n < taps.length ? taps.at_lag(n) : 0.0F, 0.0F};
+  // No branch before the load of a causal tap: loads of many n go together.
+  float2 x = {n < taps.taps ? taps.k[n] : 0.0F, 0.0F};
+  if (taps.mode == ConvMode::causal) return x;
+  if (n == 0) return {taps.at_lag(0), 0.0F};
   const int m = points - n;
-  if (taps.mode != ConvMode::causal && n > 0 && m < taps.length) x.y = -taps.reverse(m);
+  if (m < taps.length) x.y = -taps.reverse(m);
   return x;
 }
 
