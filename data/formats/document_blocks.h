@@ -55,8 +55,8 @@ class DocumentBlocks {
   /// `source` gives what is in the file, decompressed.
   DocumentBlocks(std::unique_ptr<ByteSource> source, const BlockOptions& options);
   /// False at the end. A text without a byte is no block. The storage of the block given is used
-  /// again: a thread that works on one after another keeps it in its cache. Throws DataError: what the source throws,
-  /// and for a text that cannot be cut within `longest` bytes.
+  /// again: a thread that works on one after another keeps it in its cache. Throws DataError: what
+  /// the source throws, and for a text that cannot be cut within `longest` bytes.
   bool next(DocumentBlock& block);
 
  private:

@@ -265,8 +265,8 @@ std::size_t PackedIds::append(std::span<const std::int32_t> ids) {
   bytes_.resize(before + ids.size() * width);
   std::byte* out = bytes_.data() + before;
   const auto limit = static_cast<std::uint32_t>(vocab_size_);
-  const std::size_t known = width == 2 ? narrow<std::uint16_t>(ids, limit, out)
-                                       : narrow<std::uint32_t>(ids, limit, out);
+  const std::size_t known =
+      width == 2 ? narrow<std::uint16_t>(ids, limit, out) : narrow<std::uint32_t>(ids, limit, out);
   if (known < ids.size()) bytes_.resize(before);
   return known;
 }
