@@ -14,7 +14,7 @@ using longconv::fuzz::promise;
 
 namespace {
 
-constexpr std::size_t kMostBytes = std::size_t{1} << 20;  // a few bytes may stand for gigabytes
+constexpr std::size_t kMostBytes = std::size_t{1} << 16;  // a few bytes may stand for gigabytes
 
 std::unique_ptr<ByteSource> open(std::span<const std::byte> bytes, bool zstd) {
   auto source = longconv::data::memory_bytes(bytes, "input");
