@@ -43,6 +43,7 @@ class AtomicFile {
   std::filesystem::path temporary_;
   int descriptor_ = -1;
   std::size_t size_ = 0;           // buffered bytes included
+  std::size_t writeback_ = 0;      // up to here the disk has been asked to write
   std::vector<std::byte> buffer_;  // the tail that no system call has seen yet
 };
 

@@ -90,7 +90,7 @@ std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc) {
 
 Digest sha256_file(const std::filesystem::path& path) {
   // Read, not mapped: pages of a mapping would count as memory of ours.
-  constexpr std::size_t kPieceBytes = 1UL << 20;
+  constexpr std::size_t kPieceBytes = 128UL << 10;  // stays in a core's own cache
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) throw DataError(system_words(path, "cannot open", errno));
   std::vector<std::byte> piece(kPieceBytes);

@@ -10,7 +10,7 @@ namespace longconv::data {
 
 namespace {
 
-constexpr std::size_t kReadBytes = std::size_t{1} << 18;
+constexpr std::size_t kReadBytes = std::size_t{1} << 17;
 constexpr std::size_t kShownBytes = 100;
 constexpr std::size_t kNowhere = std::string_view::npos;
 
@@ -43,6 +43,14 @@ DocumentBlocks::DocumentBlocks(std::unique_ptr<ByteSource> source, const BlockOp
 }
 
 bool DocumentBlocks::next(DocumentBlock& block) {
+  // What was read behind the last block goes to the front of the caller's own storage.
+  const std::size_t usual = options_.block_bytes + kReadBytes;
+  held_ = block.capacity <= 2 * usual ? std::move(block.storage) : nullptr;
+  capacity_ = held_ != nullptr ? block.capacity : 0;
+  held_size_ = 0;
+  if (capacity_ < std::max(usual, rest_.size())) make_room(std::max(usual, rest_.size()));
+  std::copy(rest_.begin(), rest_.end(), held_.get());
+  held_size_ = rest_.size();
   block = {};
   return options_.content == BlockOptions::Content::lines ? next_lines(block) : next_text(block);
 }
@@ -66,16 +74,12 @@ void DocumentBlocks::fill(std::size_t wanted) {
   }
 }
 
-/// Moves the first `size` bytes held into `block`.
+/// Gives the first `size` bytes held to `block` and keeps the rest.
 void DocumentBlocks::give(DocumentBlock& block, std::size_t size) {
-  if (capacity_ == 0) make_room(0);
-  const std::size_t rest = held_size_ - size;
+  rest_.assign(held_.get() + size, held_.get() + held_size_);
+  std::memset(held_.get() + held_size_, 0, kLinePadding);
   block.storage = std::move(held_);
-  std::memset(block.storage.get() + held_size_, 0, kLinePadding);
-  held_size_ = 0;
-  make_room(std::max(options_.block_bytes + kReadBytes, rest));
-  std::memcpy(held_.get(), block.storage.get() + size, rest);
-  held_size_ = rest;
+  block.capacity = capacity_;
   block.size = size;
   block.first_line = line_;
   block.offset = offset_;

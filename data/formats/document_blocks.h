@@ -24,6 +24,7 @@ struct LongLine {
 struct DocumentBlock {
   /// `size` bytes, and behind them kLinePadding (document_parser.h) that are not part of the block.
   std::unique_ptr<char[]> storage;
+  std::size_t capacity = 0;  ///< of storage, besides the padding
   std::size_t size = 0;
   std::int64_t first_line = 1;  ///< of the file, from 1
   std::int64_t offset = 0;      ///< of the block in the (decompressed) file
@@ -40,7 +41,7 @@ struct BlockOptions {
             ///< both sides, where it makes no difference to Tokenizer::splits_at_lines() ones
   };
   Content content = Content::lines;
-  std::size_t block_bytes = std::size_t{1} << 20;  ///< blocks are about as long, or one long line
+  std::size_t block_bytes = std::size_t{1} << 18;  ///< blocks are about as long, or one long line
   std::size_t longest = std::size_t{256} << 20;    ///< of a line, or of a text that is not cut; at
                                                    ///< least 256 KiB more than block_bytes
   bool cut_text = true;                            ///< false: a text is one block
@@ -53,8 +54,9 @@ class DocumentBlocks {
  public:
   /// `source` gives what is in the file, decompressed.
   DocumentBlocks(std::unique_ptr<ByteSource> source, const BlockOptions& options);
-  /// False at the end. A text without a byte is no block. Throws DataError: what the source throws,
-  /// and for a text that cannot be cut within `longest` bytes.
+  /// False at the end. A text without a byte is no block. The storage of the block given is used
+  /// again: a thread that works on one after another keeps it in its cache. Throws DataError: what
+  /// the source throws, and for a text that cannot be cut within `longest` bytes.
   bool next(DocumentBlock& block);
 
  private:
@@ -67,7 +69,8 @@ class DocumentBlocks {
   std::unique_ptr<ByteSource> source_;
   BlockOptions options_;
   void make_room(std::size_t capacity);
-  std::unique_ptr<char[]> held_;  // read and not given yet: [0, held_size_)
+  std::vector<char> rest_;        // read behind the last block
+  std::unique_ptr<char[]> held_;  // during next(): read and not given yet, [0, held_size_)
   std::size_t held_size_ = 0;
   std::size_t capacity_ = 0;  // of held_, besides the padding
   bool finished_ = false;

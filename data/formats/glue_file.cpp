@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <unordered_set>
 #include <vector>
 
 namespace longconv::data {
@@ -162,6 +163,7 @@ std::int64_t parse_glue(std::string_view text, const std::string& path, const Gl
 
   std::int64_t rows = 0;
   std::int64_t left_out = 0;
+  std::unordered_set<std::int64_t> of_test;
   while (lines.next(line)) {
     const auto fields = split_fields(line, '\t');
     if (fields.size() < columns.wanted) {
@@ -173,6 +175,9 @@ std::int64_t parse_glue(std::string_view text, const std::string& path, const Gl
     }
     GlueRow row;
     row.index = columns.id == kNone ? rows : parse_index(fields[columns.id], lines.where());
+    // Submissions name the rows of a test by their indices.
+    LONGCONV_CHECK(!is_test(part) || of_test.insert(row.index).second, DataError,
+                   "{}: index {} a second time", lines.where(), row.index);
     row.first = field(fields, columns.first);
     row.second = field(fields, columns.second);
     row.first_id = field(fields, columns.first_id);

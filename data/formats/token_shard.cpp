@@ -236,53 +236,76 @@ ShardDocuments::Range ShardDocuments::range(std::int64_t document) const {
   return {first, end - first};
 }
 
+namespace {
+
+/// Narrows ids into `out`; returns how many are below `vocab_size`, up to the first that is not.
+template <class T>
+std::size_t narrow(std::span<const std::int32_t> ids, std::uint32_t vocab_size, std::byte* out) {
+  bool all_known = true;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto id = static_cast<std::uint32_t>(ids[i]);
+    all_known &= id < vocab_size;
+    const auto value = static_cast<T>(id);
+    std::memcpy(out + i * sizeof(T), &value, sizeof value);
+  }
+  if (all_known) return ids.size();
+  const auto wrong = std::find_if(ids.begin(), ids.end(), [&](std::int32_t id) {
+    return static_cast<std::uint32_t>(id) >= vocab_size;
+  });
+  return static_cast<std::size_t>(wrong - ids.begin());
+}
+
+}  // namespace
+
+int bytes_per_token(std::int64_t vocab_size) { return vocab_size < 65536 ? 2 : 4; }
+
+std::size_t PackedIds::append(std::span<const std::int32_t> ids) {
+  const std::size_t before = bytes_.size();
+  const auto width = static_cast<std::size_t>(bytes_per_token(vocab_size_));
+  bytes_.resize(before + ids.size() * width);
+  std::byte* out = bytes_.data() + before;
+  const auto limit = static_cast<std::uint32_t>(vocab_size_);
+  const std::size_t known =
+      width == 2 ? narrow<std::uint16_t>(ids, limit, out) : narrow<std::uint32_t>(ids, limit, out);
+  if (known < ids.size()) bytes_.resize(before);
+  return known;
+}
+
 struct TokenShardWriter::Impl {
   Impl(const std::filesystem::path& path, std::int64_t vocab_size, std::int64_t eos_id,
        const files::Digest& tokenizer)
-      : shard_path(path.string()), shard(path), index(index_path(path)) {
+      : shard_path(path.string()), shard(path), index(index_path(path)), packed(vocab_size) {
     LONGCONV_CHECK(vocab_size >= 1 && static_cast<std::uint64_t>(vocab_size) <= kMaxVocab &&
                        eos_id >= -1 && eos_id < vocab_size,
                    DataError, "{}: a shard cannot hold a vocabulary of {} ids with EOS {}",
                    shard_path, vocab_size, eos_id);
     header.vocab_size = vocab_size;
     header.eos_id = eos_id;
-    header.bytes_per_token = vocab_size < 65536 ? 2 : 4;  // data.md 4.2: u16 below 65,536
+    header.bytes_per_token = bytes_per_token(vocab_size);
     header.tokenizer = tokenizer;
-    block.reserve(kBlockBytes);
     const std::vector<std::byte> nothing(kHeaderBytes);
     shard.write(nothing);
   }
 
-  template <class T>
-  void append(std::span<const std::int32_t> ids) {
-    while (!ids.empty()) {
-      if (block.size() == kBlockBytes) flush();
-      const std::size_t before = block.size();
-      const std::size_t count = std::min(ids.size(), (kBlockBytes - before) / sizeof(T));
-      block.resize(before + count * sizeof(T));
-      std::byte* out = block.data() + before;
-      for (const std::int32_t id : ids.first(count)) {
-        const T value = static_cast<T>(id);
-        std::memcpy(out, &value, sizeof value);
-        out += sizeof value;
-      }
-      ids = ids.subspan(count);
+  /// Checksums and writes what may be many blocks or a part of one.
+  void append(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      const auto part = bytes.first(std::min(bytes.size(), kBlockBytes - block_bytes));
+      if (block_bytes == 0) checksums.push_back(0);
+      checksums.back() = files::crc32c(part, checksums.back());
+      block_bytes = (block_bytes + part.size()) % kBlockBytes;
+      shard.write(part);
+      bytes = bytes.subspan(part.size());
     }
-  }
-
-  void flush() {
-    if (block.empty()) return;
-    checksums.push_back(files::crc32c(block));
-    shard.write(block);
-    block.clear();
   }
 
   std::string shard_path;
   files::AtomicFile shard;
   files::AtomicFile index;
   ShardHeader header;
-  std::vector<std::byte> block;
-  std::vector<std::uint32_t> checksums;
+  std::size_t block_bytes = 0;  // of the last block, so far
+  PackedIds packed;
+  std::vector<std::uint32_t> checksums;  // of the blocks, that of the last unfinished
   std::vector<std::uint64_t> starts;
 };
 
@@ -298,27 +321,33 @@ void TokenShardWriter::add_document(std::span<const std::int32_t> ids) {
 }
 
 void TokenShardWriter::extend_document(std::span<const std::int32_t> ids) {
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (ids[i] >= 0 && ids[i] < impl_->header.vocab_size) continue;
+  Impl& w = *impl_;
+  w.packed.clear();
+  const std::size_t wrong = w.packed.append(ids);
+  if (wrong < ids.size()) {
     throw DataError(fmt::format(
         "{}: token {} at position {} of document {}, but the tokenizer has {} ids; wrong "
         "tokenizer for this shard?",
-        impl_->shard_path, ids[i],
-        impl_->header.count - static_cast<std::int64_t>(impl_->starts.back()) +
-            static_cast<std::int64_t>(i),
-        impl_->starts.size() - 1, impl_->header.vocab_size));
+        w.shard_path, ids[wrong],
+        w.header.count - static_cast<std::int64_t>(w.starts.back()) +
+            static_cast<std::int64_t>(wrong),
+        w.starts.size() - 1, w.header.vocab_size));
   }
-  if (impl_->header.bytes_per_token == 2) {
-    impl_->append<std::uint16_t>(ids);
-  } else {
-    impl_->append<std::uint32_t>(ids);
-  }
-  impl_->header.count += static_cast<std::int64_t>(ids.size());
+  extend_document_packed(w.packed.bytes());
+}
+
+void TokenShardWriter::add_document_packed(std::span<const std::byte> ids) {
+  impl_->starts.push_back(static_cast<std::uint64_t>(impl_->header.count));
+  extend_document_packed(ids);
+}
+
+void TokenShardWriter::extend_document_packed(std::span<const std::byte> ids) {
+  impl_->append(ids);
+  impl_->header.count += static_cast<std::int64_t>(ids.size()) / impl_->header.bytes_per_token;
 }
 
 void TokenShardWriter::finish() {
   Impl& w = *impl_;
-  w.flush();
   w.shard.write(std::as_bytes(std::span(w.checksums)));
 
   std::vector<std::byte> header(kHeaderBytes);

@@ -82,6 +82,26 @@ std::filesystem::path index_path(const std::filesystem::path& shard);
 std::vector<std::int64_t> parse_shard_index(std::span<const std::byte> file,
                                             const ShardHeader& shard, const std::string& path);
 
+/// 2 below 65,536 ids, else 4.
+int bytes_per_token(std::int64_t vocab_size);
+
+/// Ids as a shard of that vocabulary stores them, for threads that have them to narrow them while
+/// they are in the cache.
+class PackedIds {
+ public:
+  /// 1 to 2^31 ids.
+  explicit PackedIds(std::int64_t vocab_size) : vocab_size_(vocab_size) {}
+  /// Returns ids.size(); or, having added nothing, the position of the first that is no id of the
+  /// vocabulary.
+  [[nodiscard]] std::size_t append(std::span<const std::int32_t> ids);
+  void clear() { bytes_.clear(); }
+  [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
+
+ private:
+  std::int64_t vocab_size_;
+  std::vector<std::byte> bytes_;
+};
+
 /// Writes one shard and its index; nothing is visible before finish().
 class TokenShardWriter {
  public:
@@ -92,6 +112,9 @@ class TokenShardWriter {
   void add_document(std::span<const std::int32_t> ids);
   /// The same for what follows in the document added last.
   void extend_document(std::span<const std::int32_t> ids);
+  /// The same for ids that PackedIds of this vocabulary has checked.
+  void add_document_packed(std::span<const std::byte> ids);
+  void extend_document_packed(std::span<const std::byte> ids);
   void finish();
 
  private:

@@ -30,7 +30,7 @@ struct SourceBlock {
 /// What became of a block.
 struct EncodedBlock final : DocumentSink {
   struct Piece {
-    std::vector<std::int32_t> ids;
+    std::size_t end;  // in packed.bytes(); it begins where the last one ends
     Split split;
     std::int64_t bytes;
     bool begins;
@@ -38,7 +38,7 @@ struct EncodedBlock final : DocumentSink {
   };
 
   EncodedBlock(const Tokenizer& with, const EncodeOptions& how, std::size_t from)
-      : source(from), tokenizer(&with), options(&how) {}
+      : source(from), tokenizer(&with), options(&how), packed(with.vocab_size()) {}
 
   void piece(const DocumentPiece& piece) override {
     std::vector<std::int32_t> encoded = tokenizer->encode(piece.text);
@@ -48,8 +48,11 @@ struct EncodedBlock final : DocumentSink {
     if (options->eos && piece.ends) {
       encoded.push_back(static_cast<std::int32_t>(tokenizer->eos_id()));
     }
+    const std::size_t wrong = packed.append(encoded);
+    LONGCONV_CHECK(wrong == encoded.size(), DataError, "{} gives the id {}: it is damaged",
+                   tokenizer->describe(), encoded[wrong]);
     const auto bytes = static_cast<std::int64_t>(piece.text.size());
-    pieces.push_back({std::move(encoded), piece.split, bytes, piece.begins, piece.ends});
+    pieces.push_back({packed.bytes().size(), piece.split, bytes, piece.begins, piece.ends});
   }
   void bad(BadLine line) override { bad_lines.push_back(std::move(line)); }
   void empty() override { ++empty_documents; }
@@ -57,6 +60,7 @@ struct EncodedBlock final : DocumentSink {
   std::size_t source;
   const Tokenizer* tokenizer;
   const EncodeOptions* options;
+  PackedIds packed;  // narrowed here, while the ids are in this core's cache
   std::vector<Piece> pieces;
   std::vector<BadLine> bad_lines;
   std::int64_t empty_documents = 0;
@@ -175,9 +179,12 @@ UnitRecord encode_unit(std::span<const CorpusSource> sources, const Tokenizer& t
     };
   };
   pipe.take = [&](EncodedBlock& block) {
+    std::size_t from = 0;
     for (const EncodedBlock::Piece& piece : block.pieces) {
       SplitWriter& writer = piece.split == Split::train ? train : validation;
-      writer.add(piece.ids, piece.bytes, piece.begins, piece.ends);
+      writer.add(block.packed.bytes().subspan(from, piece.end - from), piece.bytes, piece.begins,
+                 piece.ends);
+      from = piece.end;
     }
     for (const BadLine& line : block.bad_lines) quarantine.add(sources[block.source].name, line);
     record.empty_documents += block.empty_documents;

@@ -79,10 +79,13 @@ Written prepare_imdb(const ImdbConfig& config, const std::filesystem::path& fold
 
 struct AanConfig : TextConfig {
   AanConfig() : TextConfig("Pairs of AAN papers, the Retrieval task", 4000) {}
+  config::Key<bool> allow_duplicates{
+      this, "allow_duplicates", false,
+      "take a pair of ids that a file has twice, and an id that stands for several texts"};
 };
 
 /// `folder` has new_aan_pairs.{train,eval,test}.tsv: label, two ids, two texts; quotes are ordinary
-/// characters.
+/// characters. Throws DataError with file and line, for duplicate ids among others.
 Written prepare_aan(const AanConfig& config, const std::filesystem::path& folder,
                     const std::filesystem::path& out, std::int64_t threads);
 

@@ -21,7 +21,7 @@ namespace longconv::data {
 /// except the functions that make_worker() returns, of which each thread has its own.
 template <class Item, class Result>
 struct Pipe {
-  std::function<bool(Item&)> read;                ///< false at the end
+  std::function<bool(Item&)> read;  ///< false at the end; each thread reads into its own again
   std::function<std::size_t(const Item&)> bytes;  ///< that an item holds in memory
   std::function<std::function<Result(Item&)>()> make_worker;
   std::function<void(Result&)> take;  ///< on the calling thread, in order
@@ -49,6 +49,7 @@ void run_pipe(const Pipe<Item, Result>& pipe, std::int64_t threads, std::size_t 
 
   const auto work = [&] {
     std::function<Result(Item&)> worker;
+    Item item;
     while (true) {
       std::unique_lock one_reads(reading);
       std::int64_t number = 0;
@@ -59,7 +60,6 @@ void run_pipe(const Pipe<Item, Result>& pipe, std::int64_t threads, std::size_t 
         number = next;
       }
       Done out;
-      Item item;
       bool more = false;
       try {
         if (!worker) worker = pipe.make_worker();

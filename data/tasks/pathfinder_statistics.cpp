@@ -126,10 +126,11 @@ PathfinderStatistics measure_pathfinder(const PathfinderGenerator& generator, st
 std::span<const PathfinderReference> pathfinder_references() {
   // clang-format off
   static const PathfinderReference rows[] = {
+    // The shares of 32 are those of tests/peers/pathfinder.py; docs/pathfinder.md says why.
     // side K  accept placed grey  sd    > 0    > 64   > 127  > 200   = 255    same       crossed     ends        images rule
-    {32,  14, .0032, 1.17, 20.06, 1.93, {.342,  .123,  .085,  .0167, .0020}, 13.3, 5.2,  12.7, 5.1,  16.0, 8.4,   20000, .54},
-    {32,   9, .0154, 1.81, 15.36, 1.90, {.267,  .091,  .063,  .0148, .0017}, 14.4, 4.6,  13.7, 4.9,  16.7, 8.4,   20000, 0},
-    {32,   6, .0453, 3.34, 12.96, 1.77, {.229,  .075,  .052,  .0142, .0014}, 14.9, 3.2,  14.8, 4.2,  17.7, 9.1,   20000, .60},
+    {32,  14, .0032, 1.17, 20.06, 1.93, {.3403, .1254, .0851, .0159, .00222}, 13.3, 5.2,  12.7, 5.1,  16.0, 8.4,   20000, .54},
+    {32,   9, .0154, 1.81, 15.36, 1.90, {.2666, .0935, .0637, .0145, .00190}, 14.4, 4.6,  13.7, 4.9,  16.7, 8.4,   20000, 0},
+    {32,   6, .0453, 3.34, 12.96, 1.77, {.2281, .0762, .0522, .0141, .00164}, 14.9, 3.2,  14.8, 4.2,  17.7, 9.1,   20000, .60},
     {64,  14, .0002, 2.60, 13.39, 1.34, {.261,  .089,  .046,  .0094, .0025}, 32.3, 10.1, 29.0, 9.8,  33.5, 16.9,  400,   0},
     {64,   9, .0051, 4.51, 11.39, 1.12, {.219,  .075,  .040,  .0092, .0026}, 41.0, 7.0,  39.8, 9.0,  33.9, 21.6,  5000,  0},
     {64,   6, .087,  7.92, 10.26, 0.89, {.199,  .067,  .036,  .0091, .0025}, 34.5, 3.3,  33.6, 7.4,  38.2, 20.4,  5000,  0},
@@ -155,10 +156,10 @@ std::vector<std::string> pathfinder_gates(const PathfinderStatistics& got,
   };
   // The reference's count of distances and ends is that of its images, or twice that.
   const auto mean = [&](const char* what, const Moments& value, double wanted, double deviation,
-                        double an_image, double relative = 0.03) {
+                        double an_image) {
     const double error = std::sqrt(value.deviation * value.deviation / value.count +
                                    deviation * deviation / (want.images * an_image));
-    check(what, value.mean, wanted, 3 * error + relative * wanted);
+    check(what, value.mean, wanted, 3 * error + 0.03 * wanted);
   };
   check("distractors placed", got.placed, want.placed, 0.15);
   mean("grey", got.grey, want.grey, want.grey_deviation, 1);
@@ -170,8 +171,7 @@ std::vector<std::string> pathfinder_gates(const PathfinderStatistics& got,
     Moments value = got.shares[i];
     const double wanted = want.shares[i];
     value.mean = std::clamp(wanted, value.mean - digit, value.mean + digit);
-    // Two pixels an image at 32: they hang on the last bit of a disc's levels.
-    mean(names[i], value, wanted, value.deviation, 1, i == 4 ? 0.12 : 0.03);
+    mean(names[i], value, wanted, value.deviation, 1);
   }
   mean("same contour", got.same, want.same, want.same_deviation, 2);
   mean("crossed", got.crossed, want.crossed, want.crossed_deviation, 2);

@@ -54,7 +54,7 @@ struct PathfinderReference {
 std::span<const PathfinderReference> pathfinder_references();
 
 /// What is outside its gate, in words; empty if the sample passes. Means: 3 standard errors of both
-/// sides and 3 % (12 % for the share of pixels = 255); placed: 0.15; interval rule: 3 points above;
+/// sides and 3 %; placed: 0.15; interval rule: 3 points above;
 /// labels: 4 binomial deviations.
 std::vector<std::string> pathfinder_gates(const PathfinderStatistics& got,
                                           const PathfinderReference& want);

@@ -31,8 +31,7 @@ SplitWriter::SplitWriter(fs::path folder, std::string name, const Tokenizer& tok
   }
 }
 
-void SplitWriter::add(std::span<const std::int32_t> ids, std::int64_t bytes, bool begins,
-                      bool ends) {
+void SplitWriter::add(std::span<const std::byte> ids, std::int64_t bytes, bool begins, bool ends) {
   if (writer_ == nullptr) {
     shard_ = {};
     shard_.file = shard_name(name_, split_.shards.size());
@@ -40,12 +39,12 @@ void SplitWriter::add(std::span<const std::int32_t> ids, std::int64_t bytes, boo
                                                  fingerprint_);
   }
   if (begins) {
-    writer_->add_document(ids);
+    writer_->add_document_packed(ids);
     ++shard_.documents;
   } else {
-    writer_->extend_document(ids);
+    writer_->extend_document_packed(ids);
   }
-  shard_.tokens += static_cast<std::int64_t>(ids.size());
+  shard_.tokens += static_cast<std::int64_t>(ids.size()) / bytes_per_token(vocab_size_);
   split_.bytes += bytes;
   if (ends && shard_.tokens >= shard_tokens_) close();
 }

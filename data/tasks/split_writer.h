@@ -20,8 +20,8 @@ class SplitWriter {
   SplitWriter(std::filesystem::path folder, std::string name, const Tokenizer& tokenizer,
               std::int64_t shard_tokens);
 
-  /// The next piece of a document: its ids, and how many bytes of text they stand for.
-  void add(std::span<const std::int32_t> ids, std::int64_t bytes, bool begins, bool ends);
+  /// The next piece of a document: its PackedIds, and how many bytes of text they stand for.
+  void add(std::span<const std::byte> ids, std::int64_t bytes, bool begins, bool ends);
   /// Closes the last shard.
   ManifestSplit finish();
 

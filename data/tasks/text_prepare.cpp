@@ -15,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <utility>
 
 namespace longconv::data {
@@ -139,14 +140,19 @@ Reader read_reviews(const fs::path& folder) {
   };
 }
 
+/// Looks at a line's fields and where it stands.
+using LineCheck = std::function<void(std::span<const std::string_view>, const std::string&)>;
+
 /// A table of lines with `columns` fields, of which the first is a label and the last `texts` are
-/// texts.
-Reader read_table(const fs::path& path, std::size_t columns, std::size_t texts) {
+/// texts. `check` sees each line before it is given.
+Reader read_table(const fs::path& path, std::size_t columns, std::size_t texts,
+                  const LineCheck& check = {}) {
   const auto file = std::make_shared<files::MappedFile>(path);
   LONGCONV_CHECK(!file->bytes().empty(), DataError, "{}: empty", path.string());
   const std::string_view all(reinterpret_cast<const char*>(file->bytes().data()),
                              file->bytes().size());
-  return [file, lines = TextLines(all, path.string()), columns, texts](Labelled& sample) mutable {
+  return [file, lines = TextLines(all, path.string()), columns, texts,
+          check](Labelled& sample) mutable {
     std::string_view line;
     if (!lines.next(line)) return false;
     const auto fields = split_fields(line, '\t');
@@ -157,7 +163,32 @@ Reader read_table(const fs::path& path, std::size_t columns, std::size_t texts) 
       LONGCONV_CHECK(!fields[i].empty(), DataError, "{}: field {} is empty", lines.where(), i + 1);
       sample.texts.push_back(fields[i]);
     }
+    if (check) check(fields, lines.where());
     return true;
+  };
+}
+
+/// Refuses what makes ids of AAN's lines (label, two ids, two texts) no ids: a pair that was there
+/// before, and an id that stood for another text.
+LineCheck unique_pairs() {
+  struct Seen {
+    std::string where;
+    std::uint64_t text = 0;  // hash
+  };
+  return [documents = std::map<std::string, Seen, std::less<>>(),
+          pairs = std::map<std::pair<std::string, std::string>, std::string>()](
+             std::span<const std::string_view> fields, const std::string& where) mutable {
+    constexpr std::string_view kNext = "allow_duplicates=true takes all";
+    for (const std::size_t i : {std::size_t{1}, std::size_t{2}}) {
+      const std::uint64_t text = std::hash<std::string_view>()(fields[i + 2]);
+      const auto [seen, fresh] = documents.try_emplace(std::string(fields[i]), Seen{where, text});
+      LONGCONV_CHECK(fresh || seen->second.text == text, DataError,
+                     "{}: the id {} stands for another text than at {}; {}", where, fields[i],
+                     seen->second.where, kNext);
+    }
+    const auto [seen, fresh] = pairs.emplace(std::pair(fields[1], fields[2]), where);
+    LONGCONV_CHECK(fresh, DataError, "{}: the pair {}, {} a second time, first at {}; {}", where,
+                   fields[1], fields[2], seen->second, kNext);
   };
 }
 
@@ -192,7 +223,9 @@ Written prepare_aan(const AanConfig& config, const fs::path& folder, const fs::p
   for (const auto& [name, file] : {std::pair("train", "new_aan_pairs.train.tsv"),
                                    std::pair("validation", "new_aan_pairs.eval.tsv"),
                                    std::pair("test", "new_aan_pairs.test.tsv")}) {
-    parts.push_back({name, [path = folder / file] { return read_table(path, 5, 2); }});
+    parts.push_back({name, [path = folder / file, any = config.allow_duplicates()] {
+                       return read_table(path, 5, 2, any ? LineCheck() : unique_pairs());
+                     }});
   }
   return write_texts(config, std::move(facts), 2, out, parts);
 }

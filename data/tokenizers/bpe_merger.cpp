@@ -108,8 +108,8 @@ void BpeMerger::long_piece(std::string_view piece, BpeScratch& scratch,
   for (std::uint32_t i = 0; i < count; ++i) rate(scratch, i);
   heap.assign(pending.begin(), pending.end());
   pending.clear();
-  constexpr std::greater<> lowest_first;
-  std::make_heap(heap.begin(), heap.end(), lowest_first);
+  constexpr std::greater<> kLowestFirst;
+  std::make_heap(heap.begin(), heap.end(), kLowestFirst);
 
   std::uint64_t current = kNoRank;
   while (true) {
@@ -117,14 +117,14 @@ void BpeMerger::long_piece(std::string_view piece, BpeScratch& scratch,
     if (heap.empty() || heap.front() >> 32 != current) {
       for (const std::uint64_t entry : pending) {
         heap.push_back(entry);
-        std::push_heap(heap.begin(), heap.end(), lowest_first);
+        std::push_heap(heap.begin(), heap.end(), kLowestFirst);
       }
       pending.clear();
       if (heap.empty()) break;
       current = heap.front() >> 32;
     }
     const auto index = static_cast<std::uint32_t>(heap.front());
-    std::pop_heap(heap.begin(), heap.end(), lowest_first);
+    std::pop_heap(heap.begin(), heap.end(), kLowestFirst);
     heap.pop_back();
     BpeScratch::Symbol& symbol = symbols[index];
     if (symbol.id < 0 || symbol.rank != current) continue;  // one of the two is gone

@@ -191,13 +191,13 @@ std::uint32_t JsonCursor::four_digits() {
 
 /// What follows a backslash.
 void JsonCursor::escape(std::string& out) {
-  constexpr std::string_view names = "\"\\/bfnrt";
-  constexpr std::string_view meanings = "\"\\/\b\f\n\r\t";
+  constexpr std::string_view kNames = "\"\\/bfnrt";
+  constexpr std::string_view kMeanings = "\"\\/\b\f\n\r\t";
   const std::size_t begin = at_;
   if (at_ == text_.size()) fail_at(at_, "the text ends inside a string");
   const char name = text_[at_++];
-  if (const std::size_t i = names.find(name); i != std::string_view::npos) {
-    out += meanings[i];
+  if (const std::size_t i = kNames.find(name); i != std::string_view::npos) {
+    out += kMeanings[i];
     return;
   }
   if (name != 'u') fail_at(begin, fmt::format("expected an escape of JSON, got \\{}", name));

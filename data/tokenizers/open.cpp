@@ -39,8 +39,8 @@ fs::path vocabularies() {
 
 /// The files of a kind in a folder, as save() or others leave them; nothing if they are not there.
 TokenizerPointer open_bpe_pair(const fs::path& folder, const TokenizerOptions& options) {
-  constexpr const char* pairs[][2] = {{"vocab.bpe", "encoder.json"}, {"merges.txt", "vocab.json"}};
-  for (const auto& [merges, ids] : pairs) {
+  constexpr const char* kPairs[][2] = {{"vocab.bpe", "encoder.json"}, {"merges.txt", "vocab.json"}};
+  for (const auto& [merges, ids] : kPairs) {
     const bool one = there(folder / merges);
     const bool other = there(folder / ids);
     if (one && other) return make_bpe(read_bpe_files(folder / merges, folder / ids), options);

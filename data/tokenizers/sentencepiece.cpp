@@ -25,13 +25,13 @@ constexpr std::size_t kMaxLineBytes = std::size_t{1} << 16;
 
 /// ModelProto.trainer_spec.model_type.
 std::string_view model_type(std::string_view model) {
-  constexpr std::uint64_t trainer_spec = 2;
-  constexpr std::uint64_t type_field = 3;
-  constexpr std::array<std::string_view, 5> names{"?", "unigram", "bpe", "word", "char"};
-  const auto spec = find_field(model, trainer_spec);
-  const auto type = spec ? find_field(spec->bytes, type_field) : std::nullopt;
+  constexpr std::uint64_t kTrainerSpec = 2;
+  constexpr std::uint64_t kTypeField = 3;
+  constexpr std::array<std::string_view, 5> kNames{"?", "unigram", "bpe", "word", "char"};
+  const auto spec = find_field(model, kTrainerSpec);
+  const auto type = spec ? find_field(spec->bytes, kTypeField) : std::nullopt;
   const std::uint64_t value = type ? type->value : 1;  // unigram is the default, and left out
-  return value < names.size() ? names[value] : names[0];
+  return value < kNames.size() ? kNames[value] : kNames[0];
 }
 
 /// 32 bits of 64; the library takes all ones for "not set".

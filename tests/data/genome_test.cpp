@@ -106,6 +106,17 @@ TEST_F(FastaFiles, EveryWindowOfBgzipIsThatOfTheText) {
   EXPECT_EQ(test::slurp(folder_ / "65280.fa.gz.gzi"), std::string(8, '\0'));
 }
 
+TEST_F(FastaFiles, MembersOfOtherBgzipFilesAreNotMistaken) {
+  auto one = open(bgzip(">x\nAAAACCCC\n", 64), "a.fa.gz");
+  const auto two = open(bgzip(">x\nGGGGTTTT\n", 64), "b.fa.gz");
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(window(*one, 0, 2, 4), "AACC");
+    EXPECT_EQ(window(*two, 0, 2, 4), "GGTT");
+  }
+  one.reset();
+  EXPECT_EQ(window(*open(bgzip(">x\nTTTTTTTT\n", 64), "c.fa.gz"), 0, 2, 4), "TTTT");
+}
+
 TEST_F(FastaFiles, PlainGzipIsHeldInMemory) {
   const std::string path = folder_ / "a.fa.gz";
   const gzFile file = gzopen(path.c_str(), "wb");

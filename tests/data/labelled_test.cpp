@@ -229,7 +229,7 @@ TEST_F(Labelled, ImdbMistakesHaveAPlace) {
 }
 
 TEST_F(Labelled, AanIsPairsWithOrdinaryQuotes) {
-  put(folder_ / "new_aan_pairs.train.tsv", "1.0\t7\t8\t\"abc\tde\r\n0.0\t7\t9\tab\"\tc\n");
+  put(folder_ / "new_aan_pairs.train.tsv", "1.0\t7\t8\t\"abc\tde\r\n0.0\t6\t9\tab\"\tc\n");
   put(folder_ / "new_aan_pairs.eval.tsv", "0\t1\t2\tx\ty\n");
   put(folder_ / "new_aan_pairs.test.tsv", "1\t1\t2\tx\ty");
   AanConfig config;
@@ -251,6 +251,29 @@ TEST_F(Labelled, AanIsPairsWithOrdinaryQuotes) {
   EXPECT_THAT(says("0\t1\t2\tx\n"), HasSubstr("eval.tsv:2: 4 fields between tabs, expected 5"));
   EXPECT_THAT(says("2\t1\t2\tx\ty\n"), HasSubstr("eval.tsv:2: label \"2\", expected 0 or 1"));
   EXPECT_THAT(says("0\t1\t2\tx\t\n"), HasSubstr("eval.tsv:2: field 5 is empty"));
+}
+
+TEST_F(Labelled, AanRefusesDuplicateIds) {
+  const auto prepare = [&](const std::string& lines, bool allow) {
+    put(folder_ / "new_aan_pairs.train.tsv", lines);
+    put(folder_ / "new_aan_pairs.eval.tsv", "0\t1\t2\tx\ty\n");  // other files may have them again
+    put(folder_ / "new_aan_pairs.test.tsv", "0\t1\t2\tx\ty\n");
+    AanConfig config;
+    config.coding.set("bytes");
+    config.allow_duplicates.set(allow);
+    return prepare_aan(config, folder_.path(), out(), 1).samples;
+  };
+  const auto says = [&](const std::string& lines) {
+    return message_of<DataError>([&] { prepare(lines, false); });
+  };
+  EXPECT_EQ(prepare("0\t1\t2\tx\ty\n1\t1\t3\tx\tz\n0\t3\t2\tz\ty\n", false), 5);
+  const std::string twice = "0\t1\t2\tx\ty\n1\t1\t3\tx\tz\n0\t1\t2\tx\ty\n";
+  EXPECT_THAT(says(twice),
+              ::testing::AllOf(HasSubstr("train.tsv:3: the pair 1, 2 a second time, first at "),
+                               HasSubstr("train.tsv:1; allow_duplicates=true")));
+  EXPECT_EQ(prepare(twice, true), 5);
+  EXPECT_THAT(says("0\t1\t2\tx\ty\n1\t3\t2\tx\tz\n"),
+              HasSubstr("train.tsv:2: the id 2 stands for another text than at "));
 }
 
 }  // namespace
