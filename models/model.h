@@ -29,7 +29,8 @@ struct Input {
       : values(std::move(rows)), lengths(std::move(row_lengths)), types(std::move(row_types)) {}
 
   at::Tensor values;   ///< (B, L) int64 ids, or (B, L, C) floats
-  at::Tensor lengths;  ///< (B) int64, steps of a row before its padding; undefined: all
+  at::Tensor lengths;  ///< (B) int64, steps of a row before its padding on the right; undefined:
+                       ///< all count, also those of a row padded on its left
   at::Tensor types;    ///< (B, L) int64, BERT's token types; undefined: none
 };
 

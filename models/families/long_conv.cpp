@@ -50,26 +50,15 @@ class Block final : public torch::nn::Module {
   std::shared_ptr<SequenceNorm> norm_;
 };
 
-std::shared_ptr<Decoder> make_decoder(const ModelConfig& config, const at::TensorOptions& options) {
-  const std::string& kind = config.head.kind();
-  const std::int64_t d = config.d_model();
-  const std::int64_t outputs = config.head.n_classes();
-  if (kind != "classifier" && kind != "regressor") {
-    config.head.kind.fail(fmt::format(
-        "family long_conv has a head \"classifier\" or \"regressor\", got \"{}\"", kind));
-  }
-  if (outputs < 1) config.head.n_classes.fail("the number of classes or outputs must be set");
-  if (kind == "regressor") return std::make_shared<SequenceDecoder>("none", d, outputs, options);
-  if (config.head.pool() == "retrieval") {
-    return std::make_shared<RetrievalDecoder>(d, outputs, options);
-  }
-  return std::make_shared<SequenceDecoder>(config.head.pool(), d, outputs, options);
-}
-
 class LongConv final : public Model {
  public:
   LongConv(const ModelConfig& config, const at::TensorOptions& options)
       : l_max_(config.l_max()), d_input_(config.d_input()), filter_lr_(config.filter.lr()) {
+    const std::string& kind = config.head.kind();
+    if (kind != "classifier" && kind != "regressor") {
+      config.head.kind.fail(fmt::format(
+          "family long_conv has a head \"classifier\" or \"regressor\", got \"{}\"", kind));
+    }
     if (l_max_ < 1) config.l_max.fail("the longest input must be set, e.g. 1024");
     if ((config.vocab_size() > 0) == (d_input_ > 0)) {
       config.d_input.fail(

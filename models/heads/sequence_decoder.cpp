@@ -57,6 +57,19 @@ at::Tensor SequenceDecoder::forward(const at::Tensor& x, const at::Tensor& lengt
   return output_transform_->forward(pooled);
 }
 
+std::shared_ptr<Decoder> make_decoder(const ModelConfig& config, const at::TensorOptions& options) {
+  const std::int64_t d = config.d_model();
+  const std::int64_t outputs = config.head.n_classes();
+  if (outputs < 1) config.head.n_classes.fail("the number of classes or outputs must be set");
+  if (config.head.kind() == "regressor") {
+    return std::make_shared<SequenceDecoder>("none", d, outputs, options);
+  }
+  if (config.head.pool() == "retrieval") {
+    return std::make_shared<RetrievalDecoder>(d, outputs, options);
+  }
+  return std::make_shared<SequenceDecoder>(config.head.pool(), d, outputs, options);
+}
+
 RetrievalDecoder::RetrievalDecoder(std::int64_t channels, std::int64_t outputs,
                                    const at::TensorOptions& options) {
   const auto retrieval = register_module("retrieval", std::make_shared<torch::nn::Module>());

@@ -1,11 +1,14 @@
 // Runs that are no language models: what the data settle of them, their metrics, their resuming.
 #include "core/files/atomic_file.h"
+#include "data/tasks/dna_labelled.h"
 #include "tests/train/loop/tiny_run.h"
 #include "train/checkpoint/folder.h"
 #include "train/loop/shape.h"
 #include "train/report/metrics.h"
 
 #include <gmock/gmock.h>
+
+#include <random>
 
 namespace longconv::train::testing {
 namespace {
@@ -15,6 +18,7 @@ using ::longconv::testing::message_of;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 /// The last value of a metric of the validation part.
 double last(const TinyRuns& runs, const std::string& run, const std::string& metric) {
@@ -60,6 +64,64 @@ TEST(Regressor, LearnsAndReportsItsError) {
   runs.train("b", with(runs.series(), {"schedule.max_steps=60"}));
   EXPECT_LT(last(runs, "b", "loss"), 0.7 * before);
   EXPECT_GT(last(runs, "b", "r_squared"), 0.3);
+}
+
+/// A shard of sequences of 8 to 16 bases, of which one class has mostly A and T.
+fs::path sequences(const TinyRuns& runs) {
+  std::mt19937 random(5);
+  for (const char* part : {"train", "validation", "test"}) {
+    for (const bool rich : {false, true}) {
+      std::string text;
+      for (int i = 0; i < 40; ++i) {
+        text += ">s\n";
+        for (auto left = 8 + random() % 9; left > 0; --left) {
+          const bool strong = random() % 10 < (rich ? 8U : 2U);
+          text += (strong ? "CG" : "AT")[random() % 2];
+        }
+        text += "\n";
+      }
+      const fs::path folder = runs.path() / "dna" / part;
+      files::create_folders(folder);
+      files::write_atomic(folder / (rich ? "rich.fa" : "poor.fa"), text);
+    }
+  }
+  const fs::path shard = runs.path() / "dna.lcs";
+  data::prepare_dna_fasta({}, runs.path() / "dna", shard, /*threads=*/1);
+  return shard;
+}
+
+// From a language model's weights to a classifier of sequences of many lengths, padded on either
+// side; of the weights only the head starts afresh.
+TEST(Classifier, OfDnaStartsFromALanguageModelsWeights) {
+  const TinyRuns runs;
+  const std::string shard = sequences(runs).string();
+  const std::vector<std::string> dna = {"data.task=labelled", "data.path=" + shard,
+                                        "model.family=hyena_dna", "model.vocab_size=12"};
+  // 257 ids of bytes, the first 12 of which are the language model's here.
+  runs.train("lm", {"model.family=hyena_dna", "schedule.max_steps=2"});
+  EXPECT_THAT(message_of<Error>(
+                  [&] { runs.train("x", with(dna, {"init.from=" + runs.run("lm").string()})); }),
+              HasSubstr("word_embeddings"));
+  const std::string from = "init.from=" + runs.run("lm").string();
+  for (const char* side : {"left", "right"}) {
+    SCOPED_TRACE(side);
+    const std::vector<std::string> overrides =
+        with(dna, {from, "model.vocab_size=257", "data.samples.pad_side=" + std::string(side),
+                   "schedule.max_steps=80", "optim.lr=1e-2"});
+    runs.train(side, overrides);
+    EXPECT_GT(last(runs, side, "accuracy"), 0.9);
+    EXPECT_EQ(last(runs, side, "samples"), 80.0);
+    const auto tensors = tensors_of(runs.checkpoints(side) / "latest" / kModelFile);
+    EXPECT_EQ(tensors.count("decoder.0.output_transform.weight"), 1U);
+    EXPECT_EQ(tensors.count("lm_head.weight"), 0U);
+  }
+  EXPECT_THAT(differing_tensors(runs.checkpoints("left") / "latest" / kModelFile,
+                                runs.checkpoints("right") / "latest" / kModelFile),
+              Not(IsEmpty()))
+      << "the side of the padding is nothing to the model";
+  const auto ragged = [&] { runs.train("r", with(dna, {"model.head.pool=ragged"})); };
+  EXPECT_THAT(message_of<ConfigError>(ragged),
+              AllOf(HasSubstr("model.head.pool"), HasSubstr("one class a sample")));
 }
 
 TEST(Classifier, IsResumedBitForBit) {
