@@ -103,8 +103,10 @@ folder is also kept in its results/<task>.json.)");
       ->check(CLI::NonNegativeNumber);
   app->add_flag("--ngrams", options->ngrams,
                 "Also fit n-gram models on the training split and measure them beside it");
-  app->add_flag("--logistic", options->logistic,
-                "accuracy: also fit a logistic regression on the pixels and measure it beside it");
+  app->add_flag(
+      "--logistic", options->logistic,
+      "accuracy: also fit logistic regressions on the pixels, or of DNA on its k-mers, and "
+      "measure them beside it");
   add_json(app, options->json);
   app->callback([options, &action] { action = computing([options] { return eval(*options); }); });
 }

@@ -29,7 +29,7 @@ struct EvalOptions {
   std::vector<std::string> overrides;  ///< of the model's config: data.path=..., run.device=...
   std::int64_t overlap = 0;            ///< tokens of context shared by neighbouring windows
   bool ngrams = false;                 ///< perplexity: also fit and print the n-gram baselines
-  bool logistic = false;  ///< accuracy: also fit and print a logistic regression on the pixels
+  bool logistic = false;  ///< accuracy: also fit and print logistic regressions on pixels or k-mers
   bool json = false;
 };
 ExitCode eval(const EvalOptions& options);

@@ -33,11 +33,13 @@ struct DataConfig : config::Section {
               [this] { return &stage.append(); }, [this] { return stage.elements(); },
               [this] { stage.clear(); }});
   }
-  config::Key<std::string> task{this, "task", "lm",
-                                config::one_of({"lm", "dna", "mlm", "labelled", "brain"}),
-                                "lm = token shards, dna = windows of a genome, mlm = documents "
-                                "with masked tokens, labelled = a sample shard, brain = series "
-                                "whose next step is to be predicted"};
+  config::Key<std::string> task{
+      this, "task", "lm",
+      config::one_of({"lm", "dna", "mlm", "labelled", "brain", "species"}),
+      "lm = token shards, dna = windows of a genome, mlm = documents "
+      "with masked tokens, labelled = a sample shard, brain = series "
+      "whose next step is to be predicted, species = windows of genomes "
+      "whose species is asked for"};
   config::Key<std::string> path{
       this, "path", "",
       "lm, mlm: folder with train and validation shards, as `longconv data "
@@ -68,6 +70,7 @@ struct DataConfig : config::Section {
   RunMlmConfig mlm{this};
   RunSamplesConfig samples{this};
   RunBrainConfig brain{this};
+  RunSpeciesConfig species{this};
   config::SectionList<StageConfig> stage;
 };
 

@@ -3,6 +3,8 @@
 #include "core/base/check.h"
 #include "core/files/hash.h"
 #include "data/tasks/brain_series.h"
+#include "data/tasks/dna_shard.h"
+#include "data/tasks/dna_species.h"
 #include "data/tasks/language_data.h"
 #include "data/tasks/samples.h"
 
@@ -86,6 +88,7 @@ TaskShape shape_of(const SampleDataset& data) {
   out.seq_len = data.seq_len();
   out.labelled = true;
   out.pairs = layout.parts == 2;
+  out.bases = data.facts().symbols == dna_symbols();
   return out;
 }
 
@@ -136,6 +139,44 @@ TaskData open_brain(const DataConfig& config, bool only_evaluation) {
   return out;
 }
 
+TaskShape species_shape(std::int64_t species) {
+  TaskShape out;
+  out.vocab_size = DnaTokenizer::kVocabSize;
+  out.outputs = species;
+  out.labelled = true;
+  out.bases = true;
+  return out;
+}
+
+TaskData open_species(const DataConfig& config, bool only_evaluation) {
+  const RunSpeciesConfig& keys = config.species;
+  files::Sha256 hash;
+  const auto held_out =
+      [&](const char* name,
+          const std::vector<std::string>& files) -> std::shared_ptr<const Dataset> {
+    if (files.empty()) return nullptr;
+    auto part = std::make_shared<DnaSpecies>(keys, name, config.seq_len(), keys.held_out_count());
+    hash.update(part->fingerprint());
+    return part;
+  };
+  TaskData out;
+  out.classes = species_names(keys);
+  out.shape = species_shape(std::ssize(out.classes));
+  out.validation = held_out("validation", keys.validation());
+  out.test = held_out("test", keys.test());
+  out.corpus.folder = keys.folder();
+  if (!only_evaluation) {
+    const auto train = std::make_shared<DnaSpecies>(keys, "train", config.seq_len(), keys.count());
+    hash.update(train->fingerprint());
+    for (std::size_t i = 0; i < config.stage.size(); ++i) {
+      out.stages.push_back(train->at_length(config.stage[i].seq_len()));
+    }
+    out.train = train;
+  }
+  out.corpus.fingerprint = files::hex(hash.finish());
+  return out;
+}
+
 TaskData open_language(const DataConfig& config, bool only_evaluation) {
   LanguageData data = open_language_data(config, only_evaluation);
   TaskData out;
@@ -152,6 +193,7 @@ TaskData open_language(const DataConfig& config, bool only_evaluation) {
 TaskData open_task_data(const DataConfig& config, bool only_evaluation) {
   if (config.task() == "labelled") return open_labelled(config, only_evaluation);
   if (config.task() == "brain") return open_brain(config, only_evaluation);
+  if (config.task() == "species") return open_species(config, only_evaluation);
   return open_language(config, only_evaluation);
 }
 
@@ -163,6 +205,9 @@ TaskShape task_shape(const DataConfig& config) {
   if (config.task() == "brain") {
     return shape_of(*read_brain_file(path_of(config, "a file of series (.h5, .npy)"),
                                      /*standardise=*/false));
+  }
+  if (config.task() == "species") {
+    return species_shape(std::ssize(species_names(config.species)));
   }
   TaskShape out;
   out.vocab_size = vocab_size_of(config);

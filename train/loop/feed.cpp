@@ -83,7 +83,8 @@ void check_feed(const RunConfig& config) {
                     data.rows(), data.bucket_steps()));
   }
   cut_of_batch(config);
-  if (data.stage.size() > 0 && data.task() != "lm" && data.task() != "dna") {
+  const bool windows = data.task() == "lm" || data.task() == "dna" || data.task() == "species";
+  if (data.stage.size() > 0 && !windows) {
     data.stage[0].seq_len.fail(fmt::format(
         "stages are for windows of tokens, data.task = \"{}\" has whole samples", data.task()));
   }

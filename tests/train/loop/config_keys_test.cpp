@@ -59,6 +59,16 @@ TEST(ConfigKeys, AreAllRead) {
        "data.dna.intervals=" + (runs.path() / "i.bed").string(), "data.dna.shift_left=3",
        "train.eval_every=1"},
   };
+  for (const std::string name : {"a", "b", "c"}) {
+    for (const char* species : {"x", "y"}) {
+      std::filesystem::create_directories(runs.path() / "genomes" / species);
+      std::ofstream(runs.path() / "genomes" / species / (name + ".fa"))
+          << ">c\nACGTACGTACGTACGTACGT\n";
+    }
+  }
+  kPaths.push_back(
+      {"data.task=species", "data.species.folder=" + (runs.path() / "genomes").string(),
+       "data.species.validation=[\"b\"]", "data.species.test=[\"c\"]", "model.head.pool=last"});
   kPaths.push_back(runs.images());
   kPaths.push_back(runs.series());
   const std::string without_stage = files::read_text(runs.config());

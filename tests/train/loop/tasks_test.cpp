@@ -124,6 +124,50 @@ TEST(Classifier, OfDnaStartsFromALanguageModelsWeights) {
               AllOf(HasSubstr("model.head.pool"), HasSubstr("one class a sample")));
 }
 
+/// Genomes of two species, three strains each, one rich in G and C.
+std::vector<std::string> species(const TinyRuns& runs) {
+  std::mt19937 random(6);
+  for (const bool rich : {false, true}) {
+    const fs::path folder = runs.path() / "genomes" / (rich ? "rich" : "poor");
+    files::create_folders(folder);
+    for (const char* strain : {"a", "b", "c"}) {
+      std::string text = ">s\n";
+      for (int i = 0; i < 2000; ++i) {
+        text += (random() % 10 < (rich ? 7U : 3U) ? "CG" : "AT")[random() % 2];
+      }
+      files::write_atomic(folder / (std::string(strain) + ".fa"), text + "\n");
+    }
+  }
+  return {"data.task=species",
+          "data.species.folder=" + (runs.path() / "genomes").string(),
+          "data.species.validation=[\"b\"]",
+          "data.species.test=[\"c\"]",
+          "data.species.held_out_count=50",
+          "model.family=hyena_dna",
+          "optim.lr=1e-2"};
+}
+
+TEST(Classifier, LearnsTheSpeciesOfStrainsItHasNotSeen) {
+  const TinyRuns runs;
+  runs.train("a", with(species(runs), {"schedule.max_steps=80"}));
+  EXPECT_GT(last(runs, "a", "accuracy"), 0.85);
+  EXPECT_EQ(last(runs, "a", "samples"), 50.0);
+  EXPECT_THAT(files::read_text(runs.run("a") / "config.toml"),
+              AllOf(HasSubstr("kind = \"classifier\""), HasSubstr("n_classes = 2"),
+                    HasSubstr("vocab_size = 12")));
+  // Without strains held out there is nothing to evaluate on; shorter windows come first.
+  files::write_atomic(runs.config(),
+                      files::read_text(runs.config()) + "[[data.stage]]\nseq_len = 4\nsteps = 2\n");
+  const Outcome outcome =
+      runs.train("b", with(species(runs), {"schedule.max_steps=3", "data.species.validation=[]"}));
+  EXPECT_EQ(outcome.step, 3);
+  EXPECT_EQ(last(runs, "b", "samples"), -1.0);
+  EXPECT_THAT(message_of<ConfigError>([&] {
+                runs.train("c", with(species(runs), {"data.species.species=[\"rich\"]"}));
+              }),
+              HasSubstr("expected two or more"));
+}
+
 TEST(Classifier, IsResumedBitForBit) {
   const TinyRuns runs;
   // Every evaluation is the best, and would push step 10 out.
