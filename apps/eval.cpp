@@ -77,6 +77,7 @@ void print_text(const train::EvaluationResult& result, const data::Corpus& corpu
 
 ExitCode eval(const EvalOptions& options) {
   if (options.task == "accuracy") return eval_accuracy(options);
+  if (options.task == "glue") return eval_glue(options);
   const ModelPlace place = find_model(options.model);
   const auto config = load_config(place, options.overrides);
   const std::string& kind = config->model.head.kind();

@@ -5,6 +5,7 @@
 #include "data/tasks/brain_series.h"
 #include "data/tasks/dna_shard.h"
 #include "data/tasks/dna_species.h"
+#include "data/tasks/glue.h"
 #include "data/tasks/language_data.h"
 #include "data/tasks/samples.h"
 
@@ -177,6 +178,48 @@ TaskData open_species(const DataConfig& config, bool only_evaluation) {
   return out;
 }
 
+constexpr std::int64_t kGlueTokens = 128;  // of every published fine-tuning (data.md 5.4)
+
+const std::string& glue_path(const DataConfig& config) {
+  return path_of(config, "a shard that `longconv data prepare glue` wrote");
+}
+
+TaskShape shape_of(const GlueDataset& data) {
+  TaskShape out;
+  out.vocab_size = data.vocab_size();
+  out.scores = data.task().labels.empty();
+  out.labelled = !out.scores;
+  out.outputs = std::max<std::int64_t>(1, std::ssize(data.task().labels));
+  out.seq_len = kGlueTokens;
+  return out;
+}
+
+std::shared_ptr<const GlueDataset> glue_train(const DataConfig& config, std::int64_t seq_len) {
+  auto train = open_glue_part(glue_path(config), "train", seq_len);
+  LONGCONV_CHECK(train != nullptr, DataError, "{}: has no part train", config.path());
+  return train;
+}
+
+TaskData open_glue(const DataConfig& config, bool only_evaluation) {
+  TaskData out;
+  const std::string& path = glue_path(config);
+  if (!only_evaluation) {
+    const auto train = glue_train(config, config.seq_len());
+    out.shape = shape_of(*train);
+    out.train = train;
+  }
+  const auto validation = open_glue_part(path, "validation", config.seq_len());
+  if (validation != nullptr) out.shape = shape_of(*validation);
+  out.validation = validation;
+  if (validation != nullptr) {
+    const auto& labels = validation->task().labels;
+    out.classes.assign(labels.begin(), labels.end());
+  }
+  out.corpus.folder = path;
+  out.corpus.fingerprint = files::hex(files::sha256_file(path));
+  return out;
+}
+
 TaskData open_language(const DataConfig& config, bool only_evaluation) {
   LanguageData data = open_language_data(config, only_evaluation);
   TaskData out;
@@ -194,6 +237,7 @@ TaskData open_task_data(const DataConfig& config, bool only_evaluation) {
   if (config.task() == "labelled") return open_labelled(config, only_evaluation);
   if (config.task() == "brain") return open_brain(config, only_evaluation);
   if (config.task() == "species") return open_species(config, only_evaluation);
+  if (config.task() == "glue") return open_glue(config, only_evaluation);
   return open_language(config, only_evaluation);
 }
 
@@ -209,6 +253,7 @@ TaskShape task_shape(const DataConfig& config) {
   if (config.task() == "species") {
     return species_shape(std::ssize(species_names(config.species)));
   }
+  if (config.task() == "glue") return shape_of(*glue_train(config, kGlueTokens));
   TaskShape out;
   out.vocab_size = vocab_size_of(config);
   return out;

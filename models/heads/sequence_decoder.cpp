@@ -16,11 +16,6 @@ at::Tensor sum_of_steps(const at::Tensor& x, const at::Tensor& lengths) {
   return (counts.defined() ? x * counts.unsqueeze(2) : x).sum(1);
 }
 
-at::Tensor mean_of_steps(const at::Tensor& x, const at::Tensor& lengths) {
-  if (!lengths.defined()) return x.mean(1);
-  return sum_of_steps(x, lengths) / lengths.unsqueeze(1);
-}
-
 at::Tensor last_step(const at::Tensor& x, const at::Tensor& lengths) {
   if (!lengths.defined()) return x.select(1, x.size(1) - 1);
   const at::Tensor row = at::arange(x.size(0), lengths.options());
@@ -28,6 +23,11 @@ at::Tensor last_step(const at::Tensor& x, const at::Tensor& lengths) {
 }
 
 }  // namespace
+
+at::Tensor mean_of_steps(const at::Tensor& x, const at::Tensor& lengths) {
+  if (!lengths.defined()) return x.mean(1);
+  return sum_of_steps(x, lengths) / lengths.unsqueeze(1);
+}
 
 at::Tensor steps_that_count(const at::Tensor& lengths, std::int64_t length) {
   if (!lengths.defined()) return {};

@@ -54,6 +54,9 @@ class RetrievalDecoder : public Decoder {
 /// at the key.
 std::shared_ptr<Decoder> make_decoder(const ModelConfig& config, const at::TensorOptions& options);
 
+/// (B, L, D) -> (B, D): the mean over the steps that count.
+at::Tensor mean_of_steps(const at::Tensor& x, const at::Tensor& lengths);
+
 /// (B, L) bool, true before row b's lengths[b]; undefined for undefined lengths.
 at::Tensor steps_that_count(const at::Tensor& lengths, std::int64_t length);
 

@@ -121,6 +121,7 @@ std::unique_ptr<data::Loader> make_loader(const RunConfig& config, const data::T
 
   data::LoaderOptions options;
   options.seed = static_cast<std::uint64_t>(config.seed());
+  options.shuffle = config.data.shuffle();
   options.workers = config.data.workers();
   options.bucket_steps = config.data.bucket_steps();
   options.device = device;

@@ -87,7 +87,7 @@ Parts build_parts(RunConfig& config) {
   // Built on the CPU, so that a seed gives the same weights on every device.
   parts.model = models::build(config.model, at::TensorOptions(runtime::parameter_dtype(precision)));
   freeze_parameters(config, *parts.model);
-  parts.objective = &objective(config.model.head.kind());
+  parts.objective = &objective(config.model.head.kind(), data.shape.scores);
   append_default_groups(config.optim, parameter_infos(*parts.model));
   parts.model->to(parts.device);
   parts.optimizer = make_optimizer(*parts.model, config.optim);

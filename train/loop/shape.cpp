@@ -49,7 +49,7 @@ void settle_samples(RunConfig& config) {
 void resolve_shape(RunConfig& config) {
   models::ModelConfig& model = config.model;
   const std::string& task = config.data.task();
-  if (task == "labelled" || task == "brain" || task == "species") {
+  if (task == "labelled" || task == "brain" || task == "species" || task == "glue") {
     settle_samples(config);
   } else {
     const char* const head = task == "mlm" ? "mlm" : "lm";

@@ -4,6 +4,9 @@
 //   mlm          cross entropy a masked token      loss, accuracy
 //   classifier   cross entropy a sample            loss, accuracy
 //   regressor    mean absolute error               loss, R^2
+//                of a number a sample: squared     loss, Pearson's and Spearman's correlation
+//
+// GLUE's tasks report their own metrics besides.
 #pragma once
 
 #include "data/loader/loader.h"
@@ -27,6 +30,7 @@ struct Measured {
 
 struct Objective {
   std::string_view head;  ///< model.head.kind
+  bool of_samples;        ///< of one number a sample, where others have some a step
   /// Mean over the batch, a scalar in float32 or wider. Throws ShapeError.
   at::Tensor (*loss)(const at::Tensor& logits, const at::Tensor& target);
   /// `corpus` is the split's; `seq_len` the window of token shards. Throws NonFiniteError and what
@@ -35,7 +39,8 @@ struct Objective {
                       std::int64_t seq_len, const PassOptions& options);
 };
 
-/// That of a head. Throws std::logic_error for a kind that has none.
-const Objective& objective(std::string_view head);
+/// That of a head; `of_samples`: data::TaskShape's scores. Throws std::logic_error for a kind
+/// that has none.
+const Objective& objective(std::string_view head, bool of_samples = false);
 
 }  // namespace longconv::train

@@ -1,7 +1,9 @@
 // No key exists that no code reads: tiny runs that reach every code path read them all.
 #include "core/files/atomic_file.h"
+#include "tests/train/loop/glue_shards.h"
 #include "tests/train/loop/masked_run.h"
 #include "tests/train/loop/tiny_run.h"
+#include "train/loop/finetune.h"
 
 #include <gmock/gmock.h>
 
@@ -97,6 +99,19 @@ TEST(ConfigKeys, AreAllRead) {
   launch.config_path = masked.file().string();
   longconv::train::train(*bert, launch);
   views.push_back(bert.get());
+  Launch tuning = launch;
+  tuning.overrides = {
+      "data.task=glue",
+      "data.path=" + glue_shard("sst2", masked.folder("glue"), masked.folder("vocab.txt")).string(),
+      "model.head.pool=first",
+      "init.from=" + masked.folder("bert").string(),
+      "schedule.max_steps=1",
+      "schedule.warmup_steps=0"};
+  auto glue = masked.config("glue_run", tuning.overrides);
+  tuning.overrides.push_back("run.dir=" + masked.folder("glue_run").string());
+  finetune(*glue, tuning);
+  longconv::train::train(*glue, tuning);
+  views.push_back(glue.get());
   EXPECT_GT(configs[0]->optim.group.size(), 0U) << "[[optim.group]]'s keys were not tried";
   EXPECT_THAT(unread(views), IsEmpty()) << "keys that no code reads";
 }
