@@ -35,11 +35,12 @@ struct DataConfig : config::Section {
   }
   config::Key<std::string> task{
       this, "task", "lm",
-      config::one_of({"lm", "dna", "mlm", "labelled", "brain", "species", "glue"}),
+      config::one_of({"lm", "dna", "mlm", "labelled", "brain", "species", "glue", "prompts"}),
       "lm = token shards, dna = windows of a genome, mlm = documents "
       "with masked tokens, labelled = a sample shard, brain = series "
       "whose next step is to be predicted, species = windows of genomes "
-      "whose species is asked for, glue = a GLUE task"};
+      "whose species is asked for, glue = a GLUE task, prompts = "
+      "labelled DNA whose last label is to be predicted"};
   config::Key<std::string> path{
       this, "path", "",
       "lm, mlm: folder with train and validation shards, as `longconv data "
@@ -74,6 +75,7 @@ struct DataConfig : config::Section {
   RunSamplesConfig samples{this};
   RunBrainConfig brain{this};
   RunSpeciesConfig species{this};
+  RunPromptsConfig prompts{this};
   config::SectionList<StageConfig> stage;
 };
 

@@ -145,7 +145,12 @@ struct ModelConfig : config::Section {
   config::Key<double> init_std{this, "init_std", 0.02, config::above(0.0),
                                "standard deviation of Linear and Embedding weights"};
   config::Key<double> embed_dropout{this, "embed_dropout", 0.1, config::between(0.0, 1.0),
-                                    "dropout after the embedding"};
+                                    "dropout after the embedding, or the encoder of numbers"};
+  config::Key<std::int64_t> soft_prompt{
+      this, "soft_prompt", 0, config::at_least(std::int64_t{0}),
+      "hyena, hyena_dna: trained vectors before the tokens of every input (5.6)"};
+  config::Key<double> soft_prompt_dropout{this, "soft_prompt_dropout", 0.1,
+                                          config::between(0.0, 1.0), "dropout of these"};
   config::Key<double> resid_dropout{this, "resid_dropout", 0.0, config::between(0.0, 1.0),
                                     "dropout of each block's output"};
   config::Key<bool> residual_long_conv{

@@ -61,6 +61,22 @@ struct DnaTilesConfig : GenomeConfig {
       "name:start-end, 0-based, the end not included; the default is HyenaDNA's test set"};
 };
 
+struct DnaPromptKeys : config::Section {
+  DnaPromptKeys(Section* parent, std::string name, std::string help)
+      : Section(parent, std::move(name), std::move(help)) {}
+  config::Key<std::int64_t> shots{this, "shots", 2,
+                                  config::between(std::int64_t{0}, std::int64_t{1024}),
+                                  "sequences shown of each class, from the train part"};
+  config::Key<std::int64_t> max_length{this, "max_length", 1024, config::at_least(std::int64_t{1}),
+                                       "bases of a sequence at most; the first are kept"};
+};
+
+/// [data.prompts]: what a run reads, part after part; data.path is its own.
+struct RunPromptsConfig : DnaPromptKeys {
+  explicit RunPromptsConfig(Section* parent)
+      : DnaPromptKeys(parent, "prompts", "task = prompts: labelled sequences in a row") {}
+};
+
 struct DnaSpeciesKeys : config::Section {
   DnaSpeciesKeys(Section* parent, std::string name, std::string help)
       : Section(parent, std::move(name), std::move(help)) {}

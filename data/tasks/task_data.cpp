@@ -3,6 +3,7 @@
 #include "core/base/check.h"
 #include "core/files/hash.h"
 #include "data/tasks/brain_series.h"
+#include "data/tasks/dna_prompts.h"
 #include "data/tasks/dna_shard.h"
 #include "data/tasks/dna_species.h"
 #include "data/tasks/glue.h"
@@ -178,6 +179,35 @@ TaskData open_species(const DataConfig& config, bool only_evaluation) {
   return out;
 }
 
+std::shared_ptr<const DnaPrompts> prompts_part(const DataConfig& config, const char* part) {
+  DnaPromptConfig keys;
+  keys.path.set(path_of(config, "a shard of labelled DNA that `longconv data prepare` wrote"));
+  keys.part.set(part);
+  keys.shots.set(config.prompts.shots());
+  keys.max_length.set(config.prompts.max_length());
+  return std::make_shared<DnaPrompts>(keys);
+}
+
+TaskShape prompts_shape(const DnaPrompts& data) {
+  TaskShape out;
+  out.vocab_size = DnaTokenizer::kVocabSize;
+  out.seq_len = data.seq_len();
+  out.last_token = true;
+  return out;
+}
+
+/// As published, the test part is watched.
+TaskData open_prompts(const DataConfig& config, bool only_evaluation) {
+  TaskData out;
+  if (!only_evaluation) out.train = prompts_part(config, "train");
+  const auto test = prompts_part(config, "test");
+  out.shape = prompts_shape(*test);
+  out.validation = out.test = test;
+  out.corpus.folder = config.path();
+  out.corpus.fingerprint = files::hex(files::sha256_file(config.path()));
+  return out;
+}
+
 constexpr std::int64_t kGlueTokens = 128;  // of every published fine-tuning (data.md 5.4)
 
 const std::string& glue_path(const DataConfig& config) {
@@ -237,6 +267,7 @@ TaskData open_task_data(const DataConfig& config, bool only_evaluation) {
   if (config.task() == "labelled") return open_labelled(config, only_evaluation);
   if (config.task() == "brain") return open_brain(config, only_evaluation);
   if (config.task() == "species") return open_species(config, only_evaluation);
+  if (config.task() == "prompts") return open_prompts(config, only_evaluation);
   if (config.task() == "glue") return open_glue(config, only_evaluation);
   return open_language(config, only_evaluation);
 }
@@ -253,6 +284,7 @@ TaskShape task_shape(const DataConfig& config) {
   if (config.task() == "species") {
     return species_shape(std::ssize(species_names(config.species)));
   }
+  if (config.task() == "prompts") return prompts_shape(*prompts_part(config, "test"));
   if (config.task() == "glue") return shape_of(*glue_train(config, kGlueTokens));
   TaskShape out;
   out.vocab_size = vocab_size_of(config);

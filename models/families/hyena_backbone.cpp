@@ -7,6 +7,7 @@
 #include "models/layers/hyena_operator.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
 
 #include <algorithm>
 #include <cmath>
@@ -93,20 +94,23 @@ HyenaBackbone::HyenaBackbone(const ModelConfig& config, const at::TensorOptions&
   initialise(config.init_std(), config.n_layers());
 }
 
-at::Tensor HyenaBackbone::forward(const at::Tensor& ids) const {
+at::Tensor HyenaBackbone::forward(const at::Tensor& ids, const at::Tensor& prompt) const {
+  const std::int64_t before = prompt.defined() ? prompt.size(0) : 0;
   LONGCONV_CHECK(ids.dim() == 2 && ids.scalar_type() == at::kLong, ShapeError,
                  "hyena: ids must be [B, L] int64, got [{}] {}", fmt::join(ids.sizes(), ", "),
                  at::toString(ids.scalar_type()));
-  LONGCONV_CHECK(ids.size(1) <= longest_, ConfigError,
-                 "hyena: the input has {} tokens, but the filters were built for model.l_max = "
+  LONGCONV_CHECK(before + ids.size(1) <= longest_, ConfigError,
+                 "hyena: the input has {} tokens{}, but the filters were built for model.l_max = "
                  "{}; shorten the input (data.seq_len), train with a larger model.l_max, or let "
                  "the filters end early (model.filter.max_taps)",
-                 ids.size(1), l_max_);
+                 ids.size(1),
+                 before > 0 ? fmt::format(" behind {} of model.soft_prompt", before) : "", l_max_);
   at::Tensor r = embedding_->forward(ids);
+  if (before > 0) r = at::cat({prompt.expand({ids.size(0), -1, -1}), r}, 1);
   if (!residual_in_fp32_) r = r.to(product_dtype(r));
   r = drop(r, embed_dropout_, is_training());
   for (const auto& block : blocks_) r = block->forward(r);
-  return ln_f_->forward(r);
+  return ln_f_->forward(before > 0 ? r.narrow(1, before, ids.size(1)) : r);
 }
 
 /// models.md 2.4: every Linear (the filter MLP's too) and the embedding N(0, std), biases 0; the

@@ -26,8 +26,10 @@ class HyenaBackbone : public torch::nn::Module {
   /// Initialised as models.md 2.4 has it. Throws ConfigError at the key.
   HyenaBackbone(const ModelConfig& config, const at::TensorOptions& options);
 
-  /// ids (B, L) int64 -> (B, L, D). Throws ConfigError if L > longest(), ShapeError.
-  [[nodiscard]] at::Tensor forward(const at::Tensor& ids) const;
+  /// ids (B, L) int64 -> (B, L, D). With `prompt` (n, D), vectors before every row's first token,
+  /// which have no hidden states of their own in the result. Throws ConfigError if n + L >
+  /// longest(), ShapeError.
+  [[nodiscard]] at::Tensor forward(const at::Tensor& ids, const at::Tensor& prompt = {}) const;
 
   [[nodiscard]] const std::shared_ptr<Embedding>& embedding() const { return embedding_; }
   [[nodiscard]] std::int64_t vocab_size() const { return vocab_size_; }

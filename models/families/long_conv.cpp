@@ -53,11 +53,17 @@ class Block final : public torch::nn::Module {
 class LongConv final : public Model {
  public:
   LongConv(const ModelConfig& config, const at::TensorOptions& options)
-      : l_max_(config.l_max()), d_input_(config.d_input()), filter_lr_(config.filter.lr()) {
+      : l_max_(config.l_max()),
+        d_input_(config.d_input()),
+        embed_dropout_(config.embed_dropout()),
+        filter_lr_(config.filter.lr()) {
     const std::string& kind = config.head.kind();
     if (kind != "classifier" && kind != "regressor") {
       config.head.kind.fail(fmt::format(
           "family long_conv has a head \"classifier\" or \"regressor\", got \"{}\"", kind));
+    }
+    if (config.soft_prompt() > 0) {
+      config.soft_prompt.fail("family long_conv has no soft prompt; expected 0");
     }
     if (l_max_ < 1) config.l_max.fail("the longest input must be set, e.g. 1024");
     if ((config.vocab_size() > 0) == (d_input_ > 0)) {
@@ -88,7 +94,7 @@ class LongConv final : public Model {
 
   at::Tensor hidden(const Input& input) override {
     const at::Tensor counts = steps_that_count(input.lengths, input.values.size(1));
-    at::Tensor x = encode(input.values);
+    at::Tensor x = drop(encode(input.values), embed_dropout_, is_training());
     for (const auto& block : blocks_) x = block->forward(x, counts);
     return norm_ ? norm_->forward(x, counts) : x;
   }
@@ -128,6 +134,7 @@ class LongConv final : public Model {
 
   std::int64_t l_max_;
   std::int64_t d_input_;
+  double embed_dropout_;
   double filter_lr_;
   std::shared_ptr<Linear> linear_;        ///< of series
   std::shared_ptr<Embedding> embedding_;  ///< of ids

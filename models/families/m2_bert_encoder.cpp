@@ -32,6 +32,9 @@ M2BertEncoder::M2BertEncoder(const ModelConfig& config, bool with_pooler,
   if (config.d_input() > 0) {
     config.d_input.fail("family m2_bert takes ids, and no series of numbers; expected 0");
   }
+  if (config.soft_prompt() > 0) {
+    config.soft_prompt.fail("family m2_bert has no soft prompt; expected 0");
+  }
   if (vocab_size_ < 1) config.vocab_size.fail("the number of token ids must be set");
   if (l_max_ < 1) config.l_max.fail("the longest input must be set, e.g. 128");
   embeddings_ = register_module(

@@ -115,6 +115,48 @@ TEST(HyenaClassifier, HasThePublishedNamesAndNoLanguageModelsHead) {
   EXPECT_GT(model->overrides().size(), 0U);
 }
 
+/// G4s with `vectors` before every row.
+std::shared_ptr<models::Model> prompted(std::int64_t vectors) {
+  ModelConfig config;
+  configure(config, g4(/*strong=*/true));
+  config.soft_prompt.set(vectors);
+  auto model = models::build(config, at::kDouble);
+  fill(*model, language_model_names(2), /*strong=*/true);
+  const at::NoGradGuard no_grad;
+  if (vectors > 0) {
+    auto parameters = model->named_parameters();
+    parameters["soft_prompt"].copy_(0.5 * det(92, {vectors, 8}));
+  }
+  model->eval();
+  return model;
+}
+
+// Vectors that are rows of the embedding are tokens.
+TEST(SoftPrompt, StandsBeforeTheTokens) {
+  const auto model = prompted(3);
+  const auto plain = prompted(0);
+  const at::Tensor ids = token_ids(2, 11, 7, 12);
+  const at::NoGradGuard no_grad;
+  auto parameters = model->named_parameters();
+  const at::Tensor rows = parameters["backbone.embeddings.word_embeddings.weight"];
+  parameters["soft_prompt"].copy_(rows.slice(0, 7, 10));
+  const at::Tensor words = at::cat({torch::tensor({{7, 8, 9}}, at::kLong).expand({2, 3}), ids}, 1);
+  const at::Tensor want = plain->logits(words).narrow(1, 3, 11);
+  const at::Tensor got = model->logits(ids);
+  ASSERT_EQ(got.sizes(), want.sizes());
+  EXPECT_LT(max_abs(got - want), 1e-12 * max_abs(want));
+  EXPECT_GT(max_abs(plain->logits(ids) - want), 1e-3 * max_abs(want));
+  EXPECT_EQ(model->l_max(), plain->l_max() - 3);
+  EXPECT_THAT(message_of<ConfigError>([&] { (void)model->logits(token_ids(1, 16, 7, 12)); }),
+              HasSubstr("16 tokens behind 3 of model.soft_prompt"));
+}
+
+TEST(SoftPrompt, EveryGradientIsTheSlope) {
+  const auto model = prompted(2);
+  const at::Tensor ids = token_ids(2, 9, 7, 12);
+  expect_slopes(*model, [&] { return next_token_loss(model->logits(ids), ids); });
+}
+
 TEST(HyenaClassifier, WhatDoesNotFitIsAnErrorAtTheKey) {
   const auto refused = [](const std::string& lines) {
     ModelConfig config;

@@ -20,9 +20,9 @@ constexpr const char* kMeaning[] = {"model.filter.shift",      "model.filter.mod
                                     "model.filter.layout",     "model.norm_eps",
                                     "model.attention.n_heads", "model.attention.rotary_dim"};
 
-/// How the names of heads begin (models.md 2.2, 3.2, 5.2, 5.6).
-constexpr std::string_view kHeads[] = {"lm_head.", "cls.",  "classifier.",
-                                       "decoder.", "head.", "score."};
+/// How the names of heads, and of what a fine-tuning adds, begin (models.md 2.2, 3.2, 5.2, 5.6).
+constexpr std::string_view kHeads[] = {"lm_head.", "cls.",   "classifier.", "decoder.",
+                                       "head.",    "score.", "soft_prompt"};
 
 /// A pooler is loaded with the body where the source has one, and starts afresh where it has none
 /// (a masked language model's).

@@ -52,6 +52,9 @@ void resolve_shape(RunConfig& config) {
   if (task == "labelled" || task == "brain" || task == "species" || task == "glue") {
     settle_samples(config);
   } else {
+    if (task == "prompts" && !config.data.seq_len.is_set()) {
+      config.data.seq_len.set(data::task_shape(config.data).seq_len);
+    }
     const char* const head = task == "mlm" ? "mlm" : "lm";
     if (!model.head.kind.is_set()) model.head.kind.set(head);
     if (model.head.kind() != head) {
@@ -62,7 +65,7 @@ void resolve_shape(RunConfig& config) {
       model.vocab_size.set(data::task_shape(config.data).vocab_size);
     }
   }
-  if (model.l_max() == 0) model.l_max.set(config.data.seq_len());
+  if (model.l_max() == 0) model.l_max.set(config.data.seq_len() + model.soft_prompt());
 }
 
 }  // namespace longconv::train

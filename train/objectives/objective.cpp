@@ -4,6 +4,7 @@
 #include "train/evaluation/classification.h"
 #include "train/evaluation/glue_score.h"
 #include "train/evaluation/label_metrics.h"
+#include "train/evaluation/last_tokens.h"
 #include "train/evaluation/masked_tokens.h"
 #include "train/evaluation/perplexity.h"
 #include "train/evaluation/scores.h"
@@ -79,6 +80,23 @@ Measured measure_series(models::Model& model, const data::Dataset& split,
           fmt::format("R^2 {:.4f}", error.r_squared())};
 }
 
+/// Rows are padded on their left: the last step of each is the sequence's.
+at::Tensor last_token_loss(const at::Tensor& logits, const at::Tensor& target) {
+  return cross_entropy(logits.select(1, logits.size(1) - 1), target);
+}
+
+Measured measure_last_tokens(models::Model& model, const data::Dataset& split,
+                             const data::Corpus& /*corpus*/, std::int64_t /*seq_len*/,
+                             const PassOptions& options) {
+  const ClassificationResult result = predict_last_tokens(model, split, options);
+  return {result.loss(),
+          {{"loss", result.loss()},
+           {"accuracy", result.accuracy()},
+           {"samples", static_cast<double>(result.labels.size())}},
+          fmt::format("label of {:.2f} % of {} prompts", 100 * result.accuracy(),
+                      result.labels.size())};
+}
+
 Measured measure_scores(models::Model& model, const data::Dataset& split,
                         const data::Corpus& /*corpus*/, std::int64_t /*seq_len*/,
                         const PassOptions& options) {
@@ -95,6 +113,7 @@ Measured measure_scores(models::Model& model, const data::Dataset& split,
 
 constexpr Objective kObjectives[] = {
     {"lm", false, &cross_entropy, &measure_tokens},
+    {"lm", true, &last_token_loss, &measure_last_tokens},
     {"mlm", false, &cross_entropy, &measure_masked},
     {"classifier", false, &cross_entropy, &measure_classes},
     {"regressor", false, &absolute_error, &measure_series},

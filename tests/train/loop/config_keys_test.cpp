@@ -1,5 +1,6 @@
 // No key exists that no code reads: tiny runs that reach every code path read them all.
 #include "core/files/atomic_file.h"
+#include "data/tasks/dna_labelled.h"
 #include "tests/train/loop/glue_shards.h"
 #include "tests/train/loop/masked_run.h"
 #include "tests/train/loop/tiny_run.h"
@@ -71,10 +72,23 @@ TEST(ConfigKeys, AreAllRead) {
   kPaths.push_back(
       {"data.task=species", "data.species.folder=" + (runs.path() / "genomes").string(),
        "data.species.validation=[\"b\"]", "data.species.test=[\"c\"]", "model.head.pool=last"});
+  for (const char* part : {"train", "test"}) {
+    files::create_folders(runs.path() / "own" / part);
+    for (const char* name : {"a.fa", "b.fa"}) {
+      std::ofstream(runs.path() / "own" / part / name) << ">1\nACGT\n>2\nAC\n>3\nGGC\n";
+    }
+  }
+  data::prepare_dna_fasta({}, runs.path() / "own", runs.path() / "own.lcs", /*threads=*/1);
+  const std::vector<std::string> prompts = {
+      "data.task=prompts",    "data.path=" + (runs.path() / "own.lcs").string(),
+      "data.prompts.shots=1", "data.prompts.max_length=4",
+      "data.seq_len=20",      "model.soft_prompt=2",
+      "model.vocab_size=12",  "model.l_max=22"};
   kPaths.push_back(runs.images());
   kPaths.push_back(runs.series());
+  kPaths.push_back(prompts);
   const std::string without_stage = files::read_text(runs.config());
-  const std::size_t staged = kPaths.size() - 2;  // whole samples know no stages
+  const std::size_t staged = kPaths.size() - 3;  // whole samples know no stages
   files::write_atomic(runs.config(), without_stage + "[[data.stage]]\nseq_len = 8\nsteps = 1\n");
   std::vector<std::unique_ptr<RunConfig>> configs;
   std::vector<const RunConfig*> views;

@@ -147,6 +147,34 @@ std::vector<std::string> species(const TinyRuns& runs) {
           "optim.lr=1e-2"};
 }
 
+// In-context learning with a soft prompt, everything else as it was: only those vectors move.
+TEST(SoftPrompt, LearnsBeforeAFrozenModel) {
+  const TinyRuns runs;
+  const std::vector<std::string> dna = {
+      "data.task=prompts",      "data.path=" + sequences(runs).string(),
+      "data.prompts.shots=1",   "data.prompts.max_length=16",
+      "model.family=hyena_dna", "model.vocab_size=12",
+      "model.l_max=70",         "optim.lr=1e-2"};
+  // Instruction tuning: the same prompts, all weights.
+  runs.train("all", with(dna, {"schedule.max_steps=150", "train.eval_every=0",
+                               "train.checkpoint_every=0"}));
+  EXPECT_GT(last(runs, "all", "accuracy"), 0.8);
+  EXPECT_EQ(last(runs, "all", "samples"), 80.0);
+  const std::vector<std::string> soft =
+      with(dna, {"init.from=" + runs.run("all").string(), "init.freeze=[\"backbone.*\"]",
+                 "model.soft_prompt=3", "schedule.max_steps=4"});
+  runs.train("soft", soft);
+  EXPECT_THAT(differing_tensors(runs.checkpoints("all") / "latest" / kModelFile,
+                                runs.checkpoints("soft") / "latest" / kModelFile),
+              ::testing::ElementsAre("soft_prompt"));
+  runs.train("longer", with(soft, {"schedule.max_steps=8"}));
+  EXPECT_THAT(differing_tensors(runs.checkpoints("soft") / "latest" / kModelFile,
+                                runs.checkpoints("longer") / "latest" / kModelFile),
+              ::testing::ElementsAre("soft_prompt"));
+  EXPECT_THAT(message_of<ConfigError>([&] { runs.train("x", with(soft, {"data.seq_len=69"})); }),
+              AllOf(HasSubstr("model.l_max"), HasSubstr("model.soft_prompt")));
+}
+
 TEST(Classifier, LearnsTheSpeciesOfStrainsItHasNotSeen) {
   const TinyRuns runs;
   runs.train("a", with(species(runs), {"schedule.max_steps=80"}));
