@@ -216,8 +216,8 @@ void add_import(CLI::App& program, Action& action) {
   longconv import finetuned.pt --out models/tuned --allow 'score.*'
 
 Reads Lightning checkpoints, state dicts of torch.save, safetensors (also in shards) and folders of
-Hugging Face, without running what is in them: Hyena-GPT and HyenaDNA. Shows what it repaired, read,
-dropped and had to assume; overrides settle what a file cannot say.)");
+Hugging Face, without running what is in them: Hyena-GPT, HyenaDNA, M2-BERT and LongConv, language
+models and classifiers. Shows what it repaired, read, dropped and had to assume; overrides settle what a file cannot say.)");
   auto options = std::make_shared<ImportOptions>();
   app->add_option("source", options->source, "File, or folder that holds one")
       ->type_name("PATH")

@@ -71,6 +71,19 @@ struct Moments {
 };
 
 namespace detail {
+struct Sums {
+  explicit Sums(std::span<const double> x) {
+    for (const double value : x) {
+      sum += value;
+      absolute += std::abs(value);
+      squares += value * value;
+    }
+  }
+  double sum = 0.0;
+  double absolute = 0.0;
+  double squares = 0.0;
+};
+
 inline ::testing::AssertionResult near(const char* what, double got, const Figure& want,
                                        double allowed) {
   if (std::abs(got - want.value) <= allowed + want.rounding) {
@@ -90,16 +103,9 @@ inline double gap(double got, const Figure& want, double scale) {
 /// The largest gap of what matches() compares, relative to what it compares it with: matches()
 /// holds where this is at most the tolerance.
 inline double gap(std::span<const double> x, const Moments& want) {
-  double sum = 0.0;
-  double absolute = 0.0;
-  double squares = 0.0;
-  for (const double value : x) {
-    sum += value;
-    absolute += std::abs(value);
-    squares += value * value;
-  }
-  return std::max(gap(sum, want.sum, absolute),
-                  gap(squares, want.sum_of_squares, 2.0 * want.sum_of_squares.value));
+  const detail::Sums of(x);
+  return std::max(gap(of.sum, want.sum, of.absolute),
+                  gap(of.squares, want.sum_of_squares, 2.0 * want.sum_of_squares.value));
 }
 inline double gap(std::span<const double> x, const Golden& want) {
   double largest = 0.0;
@@ -116,16 +122,9 @@ inline double gap(std::span<const double> x, const Golden& want) {
 /// tolerance.
 inline ::testing::AssertionResult matches(std::span<const double> x, const Moments& want,
                                           double tolerance) {
-  double sum = 0.0;
-  double absolute = 0.0;
-  double squares = 0.0;
-  for (const double value : x) {
-    sum += value;
-    absolute += std::abs(value);
-    squares += value * value;
-  }
-  const auto result = detail::near("the sum", sum, want.sum, tolerance * absolute);
-  return result ? detail::near("the sum of squares", squares, want.sum_of_squares,
+  const detail::Sums of(x);
+  const auto result = detail::near("the sum", of.sum, want.sum, tolerance * of.absolute);
+  return result ? detail::near("the sum of squares", of.squares, want.sum_of_squares,
                                2.0 * tolerance * want.sum_of_squares.value)
                 : result;
 }
