@@ -84,6 +84,11 @@ ExitCode eval(const EvalOptions& options) {
   LONGCONV_CHECK(kind == "lm" || kind == "mlm", UsageError,
                  "{}: perplexity is for language models, this one has a head \"{}\"{}",
                  place.folder.string(), kind, kind == "classifier" ? "; ask for accuracy" : "");
+  LONGCONV_CHECK(
+      config->data.task() != "prompts", UsageError,
+      "{}: perplexity is that of texts, this model was trained on the labels of prompts; "
+      "its evaluations are in {}",
+      place.folder.string(), (place.run / "metrics.jsonl").string());
   const c10::Device device = runtime::choose_device(config->run.device());
   const train::PerplexityOptions how = perplexity_options(options, *config, device);
   const data::LanguageData held_out =

@@ -167,6 +167,8 @@ TaskData open_species(const DataConfig& config, bool only_evaluation) {
   out.validation = held_out("validation", keys.validation());
   out.test = held_out("test", keys.test());
   out.corpus.folder = keys.folder();
+  out.corpus.tokenizer =
+      std::make_shared<DnaTokenizer>(TokenizerOptions{/*special_text=*/false, keys.upper_case()});
   if (!only_evaluation) {
     const auto train = std::make_shared<DnaSpecies>(keys, "train", config.seq_len(), keys.count());
     hash.update(train->fingerprint());

@@ -112,6 +112,13 @@ device = "cpu"
   ASSERT_EQ(result.at("baselines").size(), 3U);
   EXPECT_EQ(result.at("baselines")[1].at("name"), "logistic regression on 256 4-mers");
   EXPECT_EQ(result.at("baselines")[1].at("accuracy"), 1.0);
+  // The run knows its letters: sequences of any file can be classified.
+  const fs::path out = folder / "logits.jsonl";
+  const Ended predicted =
+      run({"predict", model, "--input", (folder / "genomes" / "cat" / "c.fa").string(), "--output",
+           out.string(), "--what", "logits", "--device", "cpu", "model.filter.max_taps=24"});
+  ASSERT_EQ(predicted.code, 0) << predicted.err;
+  EXPECT_EQ(json::parse(read(out)).at("logits").size(), 2U);
 }
 
 }  // namespace
