@@ -34,6 +34,11 @@ using nlohmann::ordered_json;
 
 constexpr int kWarmUp = 3;
 
+/// Whether the model gives one number a row, where others give some a step.
+bool is_score(const models::ModelConfig& model) {
+  return model.family() == "m2_bert" && model.head.kind() == "regressor";
+}
+
 /// What a batch of random numbers in a model's shapes holds.
 data::Batch random_batch(const models::ModelConfig& model, std::int64_t rows, std::int64_t length) {
   const std::int64_t series = model.d_input();
@@ -44,6 +49,7 @@ data::Batch random_batch(const models::ModelConfig& model, std::int64_t rows, st
   data::Batch out{
       series > 0 ? at::randn({rows, length, series}) : ids.narrow(1, 0, length).contiguous(), {}};
   out.target = kind == "classifier"  ? at::randint(outputs, {rows}, at::kLong)
+               : is_score(model)     ? at::randn({rows})
                : kind == "regressor" ? at::randn({rows, length, outputs})
                                      : ids.narrow(1, 1, length).contiguous();
   return out;
@@ -116,7 +122,7 @@ train::Parts build_parts(train::RunConfig& config, c10::Device device) {
   runtime::seed_everything(static_cast<std::uint64_t>(config.seed()));
   parts.model = models::build(config.model);
   parts.model->to(device, runtime::parameter_dtype(config.train.precision()));
-  parts.objective = &train::objective(config.model.head.kind());
+  parts.objective = &train::objective(config.model.head.kind(), is_score(config.model));
   parts.model->train();
   parts.optimizer = train::make_optimizer(*parts.model, config.optim);
   data::LoaderOptions options;

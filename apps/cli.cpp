@@ -80,6 +80,30 @@ All keys with their help: longconv train CONFIG --print-config)");
   app->callback([options, &action] { action = computing([options] { return train(*options); }); });
 }
 
+void add_finetune(CLI::App& program, log::Format format, Action& action) {
+  CLI::App* app =
+      command(program, "finetune", "Train on from a model's weights, once for each seed",
+              R"(Examples:
+  longconv finetune configs/glue/mnli.toml init.from=models/m2_bert_80m
+  longconv finetune configs/glue/rte.toml init.from=runs/mnli/checkpoints/latest --submission
+  longconv finetune configs/glue/cola.toml init.from=models/m2_bert_80m finetune.seeds=[19]
+
+init.from names the model. Prints what each run's last evaluation measured (of GLUE the task's own
+metrics) and their mean; with several seeds also in finetune.json in run.dir. The same command goes
+on where it was stopped.)");
+  auto options = std::make_shared<FinetuneOptions>();
+  options->progress = format == log::Format::text;
+  app->add_option("config", options->config, "Configuration of the runs")
+      ->type_name("TOML")
+      ->required();
+  add_overrides(app, options->overrides);
+  app->add_flag("--submission", options->submission,
+                "GLUE: also predict the test parts, into submission/ of each run");
+  add_json(app, options->json);
+  app->callback(
+      [options, &action] { action = computing([options] { return finetune(*options); }); });
+}
+
 void add_eval(CLI::App& program, Action& action) {
   CLI::App* app = command(program, "eval", "Measure a trained model on held-out data",
                           R"(Examples:
@@ -87,6 +111,7 @@ void add_eval(CLI::App& program, Action& action) {
   longconv eval runs/text perplexity --overlap 64 --ngrams
   longconv eval runs/text/checkpoints/step_0000500 perplexity data.path=corpora/other --json
   longconv eval runs/fashion_mnist accuracy --logistic
+  longconv eval runs/mnli/checkpoints/latest glue --submission submission
 
 Accuracy is that of the data's test part, or of validation where there is none. The result of a run
 folder is also kept in its results/<task>.json.)");
@@ -95,7 +120,7 @@ folder is also kept in its results/<task>.json.)");
   app->add_option("task", options->task, "What to measure")
       ->type_name("TASK")
       ->required()
-      ->check(CLI::IsMember({"perplexity", "accuracy"}));
+      ->check(CLI::IsMember({"perplexity", "accuracy", "glue"}));
   add_overrides(app, options->overrides);
   app->add_option("--overlap", options->overlap,
                   "Tokens of each window that only give context to the others")
@@ -103,8 +128,13 @@ folder is also kept in its results/<task>.json.)");
       ->check(CLI::NonNegativeNumber);
   app->add_flag("--ngrams", options->ngrams,
                 "Also fit n-gram models on the training split and measure them beside it");
-  app->add_flag("--logistic", options->logistic,
-                "accuracy: also fit a logistic regression on the pixels and measure it beside it");
+  app->add_option("--submission", options->submission,
+                  "glue: also predict the test parts and write GLUE's files of them here")
+      ->type_name("FOLDER");
+  app->add_flag(
+      "--logistic", options->logistic,
+      "accuracy: also fit logistic regressions on the pixels, or of DNA on its k-mers, and "
+      "measure them beside it");
   add_json(app, options->json);
   app->callback([options, &action] { action = computing([options] { return eval(*options); }); });
 }
@@ -186,8 +216,8 @@ void add_import(CLI::App& program, Action& action) {
   longconv import finetuned.pt --out models/tuned --allow 'score.*'
 
 Reads Lightning checkpoints, state dicts of torch.save, safetensors (also in shards) and folders of
-Hugging Face, without running what is in them: Hyena-GPT and HyenaDNA. Shows what it repaired, read,
-dropped and had to assume; overrides settle what a file cannot say.)");
+Hugging Face, without running what is in them: Hyena-GPT, HyenaDNA, M2-BERT and LongConv, language
+models and classifiers. Shows what it repaired, read, dropped and had to assume; overrides settle what a file cannot say.)");
   auto options = std::make_shared<ImportOptions>();
   app->add_option("source", options->source, "File, or folder that holds one")
       ->type_name("PATH")
@@ -456,6 +486,7 @@ A first run:
   longconv train configs/smoke/text.toml)");
   Action action;
   add_train(program, format, action);
+  add_finetune(program, format, action);
   add_eval(program, action);
   add_generate(program, action);
   add_predict(program, action);

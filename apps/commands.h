@@ -23,17 +23,28 @@ struct TrainOptions {
 };
 ExitCode train(const TrainOptions& options);
 
+struct FinetuneOptions {
+  std::string config;                  ///< TOML file
+  std::vector<std::string> overrides;  ///< key.sub=value
+  bool submission = false;  ///< of GLUE: also predict the test parts, in each run's folder
+  bool progress = true;     ///< as in TrainOptions
+  bool json = false;
+};
+ExitCode finetune(const FinetuneOptions& options);
+
 struct EvalOptions {
   std::string model;                   ///< model, run or checkpoint folder
-  std::string task;                    ///< "perplexity", "accuracy"
+  std::string task;                    ///< "perplexity", "accuracy", "glue"
   std::vector<std::string> overrides;  ///< of the model's config: data.path=..., run.device=...
   std::int64_t overlap = 0;            ///< tokens of context shared by neighbouring windows
   bool ngrams = false;                 ///< perplexity: also fit and print the n-gram baselines
-  bool logistic = false;  ///< accuracy: also fit and print a logistic regression on the pixels
+  bool logistic = false;  ///< accuracy: also fit and print logistic regressions on pixels or k-mers
+  std::string submission;  ///< glue: folder for the predictions of test parts, or empty
   bool json = false;
 };
 ExitCode eval(const EvalOptions& options);
 ExitCode eval_accuracy(const EvalOptions& options);
+ExitCode eval_glue(const EvalOptions& options);
 
 struct GenerateOptions {
   std::string model;

@@ -77,12 +77,18 @@ void print_text(const train::EvaluationResult& result, const data::Corpus& corpu
 
 ExitCode eval(const EvalOptions& options) {
   if (options.task == "accuracy") return eval_accuracy(options);
+  if (options.task == "glue") return eval_glue(options);
   const ModelPlace place = find_model(options.model);
   const auto config = load_config(place, options.overrides);
   const std::string& kind = config->model.head.kind();
   LONGCONV_CHECK(kind == "lm" || kind == "mlm", UsageError,
                  "{}: perplexity is for language models, this one has a head \"{}\"{}",
                  place.folder.string(), kind, kind == "classifier" ? "; ask for accuracy" : "");
+  LONGCONV_CHECK(
+      config->data.task() != "prompts", UsageError,
+      "{}: perplexity is that of texts, this model was trained on the labels of prompts; "
+      "its evaluations are in {}",
+      place.folder.string(), (place.run / "metrics.jsonl").string());
   const c10::Device device = runtime::choose_device(config->run.device());
   const train::PerplexityOptions how = perplexity_options(options, *config, device);
   const data::LanguageData held_out =

@@ -8,6 +8,7 @@
 #include "core/runtime/device.h"
 #include "data/tasks/task_data.h"
 #include "train/evaluation/classification.h"
+#include "train/evaluation/kmers.h"
 #include "train/evaluation/logistic.h"
 #include "train/loop/feed.h"
 #include "train/report/results.h"
@@ -28,6 +29,28 @@ void print_text(const train::AccuracyResult& result) {
   for (const train::LabelBaseline& baseline : result.baselines) {
     fmt::print("               {:.2f} % {}\n", 100.0 * baseline.accuracy, baseline.name);
   }
+}
+
+/// Logistic regressions: of DNA on the words of a few lengths, else on the pixels.
+std::vector<train::LabelBaseline> baselines(const data::TaskData& data, const data::Dataset& part,
+                                            std::int64_t classes) {
+  std::vector<train::LabelBaseline> out;
+  if (!data.shape.bases) {
+    const train::LogisticResult fitted = train::logistic_regression(*data.train, part, classes);
+    out.push_back(
+        {fmt::format("logistic regression on {} pixels", fitted.features), fitted.accuracy});
+    return out;
+  }
+  for (const std::int64_t k : {2, 4, 6}) {
+    const auto shares = [k](const data::Batch& batch) {
+      return train::kmer_shares(batch.input, k);
+    };
+    const train::LogisticResult fitted =
+        train::logistic_regression(*data.train, part, classes, shares);
+    out.push_back(
+        {fmt::format("logistic regression on {} {}-mers", fitted.features, k), fitted.accuracy});
+  }
+  return out;
 }
 
 }  // namespace
@@ -69,12 +92,7 @@ ExitCode eval_accuracy(const EvalOptions& options) {
   result.loss = measured.loss();
   result.precision = how.precision;
   result.config = config::print(*config);
-  if (options.logistic) {
-    const train::LogisticResult fitted =
-        train::logistic_regression(*data.train, *part, config->model.head.n_classes());
-    result.baselines.push_back(
-        {fmt::format("logistic regression on {} pixels", fitted.features), fitted.accuracy});
-  }
+  if (options.logistic) result.baselines = baselines(data, *part, config->model.head.n_classes());
   if (!place.run.empty()) {
     const std::filesystem::path file = place.run / "results" / "accuracy.json";
     train::write_result(file, result);

@@ -37,6 +37,12 @@ bool is_language_model(const models::ModelConfig& model) {
   return model.head.kind() == "lm" || model.head.kind() == "mlm";
 }
 
+/// Whether the head gives one row of numbers for a whole row.
+bool pools(const models::ModelConfig& model) {
+  return model.head.kind() == "classifier" ||
+         (model.head.kind() == "regressor" && model.family() == "m2_bert");
+}
+
 /// Whether the model gives what is asked for, and takes ids.
 void check_head(const PredictOptions& options, const models::ModelConfig& model) {
   LONGCONV_CHECK(model.d_input() == 0, UsageError,
@@ -69,8 +75,7 @@ train::PredictOptions how_to(const PredictOptions& options, const models::ModelC
   out.dtype = dtype;
   out.device = device;
   out.width = width_of(model, options.what);
-  out.per_position =
-      options.what == "hidden" || (options.what == "logits" && model.head.kind() != "classifier");
+  out.per_position = options.what == "hidden" || (options.what == "logits" && !pools(model));
   out.rows_alike = data::holds_ids(options.input) || !is_language_model(model);
   out.bytes_per_token =
       models::forward_bytes_per_token(model, options.dtype == "float64" ? 8 : 4,

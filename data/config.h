@@ -33,16 +33,20 @@ struct DataConfig : config::Section {
               [this] { return &stage.append(); }, [this] { return stage.elements(); },
               [this] { stage.clear(); }});
   }
-  config::Key<std::string> task{this, "task", "lm",
-                                config::one_of({"lm", "dna", "mlm", "labelled", "brain"}),
-                                "lm = token shards, dna = windows of a genome, mlm = documents "
-                                "with masked tokens, labelled = a sample shard, brain = series "
-                                "whose next step is to be predicted"};
+  config::Key<std::string> task{
+      this, "task", "lm",
+      config::one_of({"lm", "dna", "mlm", "labelled", "brain", "species", "glue", "prompts"}),
+      "lm = token shards, dna = windows of a genome, mlm = documents "
+      "with masked tokens, labelled = a sample shard, brain = series "
+      "whose next step is to be predicted, species = windows of genomes "
+      "whose species is asked for, glue = a GLUE task, prompts = "
+      "labelled DNA whose last label is to be predicted"};
   config::Key<std::string> path{
       this, "path", "",
       "lm, mlm: folder with train and validation shards, as `longconv data "
       "prepare` writes it; labelled: "
-      "sample shard (.lcs); brain: series (.h5, .npy)"};
+      "sample shard (.lcs); brain: series (.h5, .npy); glue: shard of `longconv data prepare "
+      "glue`"};
   config::Key<std::string> tokenizer{this, "tokenizer", "",
                                      "tokenizer the shards must have been made with: a path, or "
                                      "\"bytes\"; empty = the folder's own"};
@@ -61,6 +65,8 @@ struct DataConfig : config::Section {
   config::Key<std::int64_t> micro_batch{
       this, "micro_batch", 0, config::at_least(std::int64_t{0}),
       "windows per forward pass; 0 = batch_size / train.accumulate"};
+  config::Key<bool> shuffle{this, "shuffle", true,
+                            "train on samples in a new order each epoch; false = as they come"};
   config::Key<std::int64_t> workers{
       this, "workers", 1, config::between(std::int64_t{0}, std::int64_t{64}),
       "threads that prepare batches ahead; 0 = in the training thread"};
@@ -68,6 +74,8 @@ struct DataConfig : config::Section {
   RunMlmConfig mlm{this};
   RunSamplesConfig samples{this};
   RunBrainConfig brain{this};
+  RunSpeciesConfig species{this};
+  RunPromptsConfig prompts{this};
   config::SectionList<StageConfig> stage;
 };
 

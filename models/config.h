@@ -104,13 +104,16 @@ struct HeadConfig : config::Section {
   config::Key<std::string> kind{this, "kind", "lm",
                                 config::one_of({"lm", "mlm", "classifier", "regressor"}),
                                 "lm = the next token, mlm = masked tokens, classifier = a class of "
-                                "the whole input, regressor "
-                                "= numbers at every step; what data.task asks for, if not given"};
+                                "the whole input, regressor = numbers at every step (m2_bert: of "
+                                "the whole input); what data.task asks for, if not given"};
   config::Key<std::string> pool{
       this, "pool", "mean", config::one_of({"last", "first", "mean", "sum", "ragged", "retrieval"}),
-      "classifier: how the steps become one; retrieval = means of two inputs, compared (pairs)"};
+      "classifier: how the steps become one; retrieval = means of two inputs, compared (pairs); "
+      "m2_bert's pooler: first = [CLS], or mean"};
   config::Key<std::int64_t> n_classes{this, "n_classes", 0, config::at_least(std::int64_t{0}),
                                       "classes, or numbers a step; 0 = the data's"};
+  config::Key<double> dropout{this, "dropout", 0.1, config::between(0.0, 1.0),
+                              "m2_bert: dropout of what the pooler gives"};
 };
 
 struct ModelConfig : config::Section {
@@ -142,7 +145,12 @@ struct ModelConfig : config::Section {
   config::Key<double> init_std{this, "init_std", 0.02, config::above(0.0),
                                "standard deviation of Linear and Embedding weights"};
   config::Key<double> embed_dropout{this, "embed_dropout", 0.1, config::between(0.0, 1.0),
-                                    "dropout after the embedding"};
+                                    "dropout after the embedding, or the encoder of numbers"};
+  config::Key<std::int64_t> soft_prompt{
+      this, "soft_prompt", 0, config::at_least(std::int64_t{0}),
+      "hyena, hyena_dna: trained vectors before the tokens of every input (5.6)"};
+  config::Key<double> soft_prompt_dropout{this, "soft_prompt_dropout", 0.1,
+                                          config::between(0.0, 1.0), "dropout of these"};
   config::Key<double> resid_dropout{this, "resid_dropout", 0.0, config::between(0.0, 1.0),
                                     "dropout of each block's output"};
   config::Key<bool> residual_long_conv{

@@ -29,7 +29,8 @@ struct Input {
       : values(std::move(rows)), lengths(std::move(row_lengths)), types(std::move(row_types)) {}
 
   at::Tensor values;   ///< (B, L) int64 ids, or (B, L, C) floats
-  at::Tensor lengths;  ///< (B) int64, steps of a row before its padding; undefined: all
+  at::Tensor lengths;  ///< (B) int64, steps of a row before its padding on the right; undefined:
+                       ///< all count, also those of a row padded on its left
   at::Tensor types;    ///< (B, L) int64, BERT's token types; undefined: none
 };
 
@@ -45,8 +46,11 @@ class Model : public torch::nn::Module {
   ///   lm, mlm     (B, L, V) logits, V = padded vocabulary
   ///   classifier  (B, n_classes) logits; pool = ragged: (B, longest row, n_classes); retrieval:
   ///               (B / 2, n_classes)
-  ///   regressor   (B, L, n_classes), the numbers themselves
+  ///   regressor   (B, L, n_classes), the numbers themselves; of a model with a pooler (B,
+  ///               n_classes)
   virtual at::Tensor logits(const Input& input) = 0;
+  /// What its pooler makes of a row, (B, D); undefined for a model that has none.
+  virtual at::Tensor pooled(const Input& /*input*/) { return {}; }
   [[nodiscard]] virtual std::vector<ParameterOverride> overrides() const = 0;
   [[nodiscard]] virtual std::int64_t l_max() const = 0;  ///< longest input
   /// Whether what comes later never changes a position's result, so that a row may be padded on its

@@ -28,6 +28,13 @@ struct InitConfig : config::Section {
       this, "freeze", {}, "patterns of parameters that stay as they are; * matches anything"};
 };
 
+struct FinetuneConfig : config::Section {
+  explicit FinetuneConfig(Section* parent)
+      : Section(parent, "finetune", "longconv finetune: runs from one model's weights") {}
+  config::Key<std::vector<std::int64_t>> seeds{
+      this, "seeds", {}, "a run each, whose metrics are averaged; empty = one, of seed"};
+};
+
 struct OptimConfig : config::Section {
   explicit OptimConfig(Section* parent) : Section(parent, "optim", "The optimiser") {
     add_list({"group", "Parameters by name pattern", [this] { return &group.append(); },
@@ -111,6 +118,7 @@ struct RunConfig : config::Section {
   data::DataConfig data{this};
   models::ModelConfig model{this};
   InitConfig init{this};
+  FinetuneConfig finetune{this};
   OptimConfig optim{this};
   ScheduleConfig schedule{this};
   TrainSection train{this};

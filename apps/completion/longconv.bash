@@ -1,7 +1,7 @@
 # bash completion for longconv: subcommands, options, files, and the keys of a configuration.
 # The lists below are checked against `longconv ... --help` by tests/apps.
 
-_longconv_commands="train eval generate predict import export data inspect doctor bench report"
+_longconv_commands="train finetune eval generate predict import export data inspect doctor bench report"
 
 # Subcommands of a command, or nothing.
 _longconv_subcommands() {
@@ -18,7 +18,8 @@ _longconv_options() {
   case "$1" in
     "") echo "--help --version --log-format" ;;
     train) echo "--print-config --dry-run $common" ;;
-    eval) echo "--overlap --ngrams --logistic --json $common" ;;
+    finetune) echo "--submission --json $common" ;;
+    eval) echo "--overlap --ngrams --logistic --submission --json $common" ;;
     generate) echo "--prompt --tokens --samples --temperature --top-k --top-p --seed --device --json $common" ;;
     predict) echo "--input --mask --output --what --dtype --device --json $common" ;;
     "data prepare")
@@ -97,10 +98,10 @@ _longconv() {
     mapfile -t COMPREPLY < <(compgen -W "perplexity accuracy" -- "$cur")
   elif [[ "$command" == "data tokenizer" && "$prev" == tokenizer ]]; then
     mapfile -t COMPREPLY < <(compgen -W "train encode decode check" -- "$cur")
-  elif [[ ("$command" == train || "$command" == "bench model" || "$command" == "data bench") && -n "$config" ]]; then
+  elif [[ ("$command" == train || "$command" == finetune || "$command" == "bench model" || "$command" == "data bench") && -n "$config" ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(_longconv_keys "${words[0]}" "$config")" -- "$cur")
     compopt -o nospace 2>/dev/null
-  elif [[ "$command" == train || "$command" == "bench model" || "$command" == "data bench" ]]; then
+  elif [[ "$command" == train || "$command" == finetune || "$command" == "bench model" || "$command" == "data bench" ]]; then
     mapfile -t COMPREPLY < <(compgen -f -X '!*.toml' -- "$cur"; compgen -d -S / -- "$cur")
     [[ ${#COMPREPLY[@]} -eq 1 && "${COMPREPLY[0]}" == */ ]] && compopt -o nospace 2>/dev/null
   elif [[ "$command" == report ]]; then

@@ -34,9 +34,9 @@ constexpr LongConvVariant kVariants[] = {
     {"cuda_ring_bf16",     Device::cuda, Dtype::bf16, cuda::kRingMaxLength,     kAnyLength,    &cuda::ring_forward_bf16,     &cuda::ring_backward_bf16,     !kOnlyOneFilter, &cuda::ring_spectrum_bytes, &cuda::ring_filter_spectrum, &cuda::ring_workspace_bytes, kByTransform, &cuda::ring_runs_here},
     {"cuda_ring_f16",      Device::cuda, Dtype::f16,  cuda::kRingMaxLength,     kAnyLength,    &cuda::ring_forward_f16,      &cuda::ring_backward_f16,      !kOnlyOneFilter, &cuda::ring_spectrum_bytes, &cuda::ring_filter_spectrum, &cuda::ring_workspace_bytes, kByTransform, &cuda::ring_runs_here},
     {"cuda_ring_f32",      Device::cuda, Dtype::f32,  cuda::kRingMaxLength,     kAnyLength,    &cuda::ring_forward_f32,      &cuda::ring_backward_f32,      !kOnlyOneFilter, &cuda::ring_spectrum_bytes, &cuda::ring_filter_spectrum, &cuda::ring_workspace_bytes_f32, kByTransform, &cuda::ring_runs_here},
-    {"cuda_passes_bf16", Device::cuda, Dtype::bf16, cuda::kPassesMaxLength,   kAnyLength,    &cuda::passes_forward_bf16,  &cuda::passes_backward_bf16,  kOnlyOneFilter, &cuda::passes_spectrum_bytes, &cuda::passes_filter_spectrum, &cuda::passes_workspace_bytes, kByTransform, nullptr, &cuda::passes_forward_workspace_bytes},
-    {"cuda_passes_f16",  Device::cuda, Dtype::f16,  cuda::kPassesMaxLength,   kAnyLength,    &cuda::passes_forward_f16,   &cuda::passes_backward_f16,   kOnlyOneFilter, &cuda::passes_spectrum_bytes, &cuda::passes_filter_spectrum, &cuda::passes_workspace_bytes, kByTransform, nullptr, &cuda::passes_forward_workspace_bytes},
-    {"cuda_passes_f32",  Device::cuda, Dtype::f32,  cuda::kPassesMaxLength,   kAnyLength,    &cuda::passes_forward_f32,   &cuda::passes_backward_f32,   kOnlyOneFilter, &cuda::passes_spectrum_bytes, &cuda::passes_filter_spectrum, &cuda::passes_workspace_bytes, kByTransform, nullptr, &cuda::passes_forward_workspace_bytes},
+    {"cuda_passes_bf16", Device::cuda, Dtype::bf16, cuda::kPassesMaxLength,   kAnyLength,    &cuda::passes_forward_bf16,  &cuda::passes_backward_bf16,  kOnlyOneFilter, &cuda::passes_spectrum_bytes, &cuda::passes_filter_spectrum, &cuda::passes_workspace_bytes, kByTransform, nullptr, &cuda::passes_forward_workspace_bytes, cuda::kPassesBestFrom},
+    {"cuda_passes_f16",  Device::cuda, Dtype::f16,  cuda::kPassesMaxLength,   kAnyLength,    &cuda::passes_forward_f16,   &cuda::passes_backward_f16,   kOnlyOneFilter, &cuda::passes_spectrum_bytes, &cuda::passes_filter_spectrum, &cuda::passes_workspace_bytes, kByTransform, nullptr, &cuda::passes_forward_workspace_bytes, cuda::kPassesBestFrom},
+    {"cuda_passes_f32",  Device::cuda, Dtype::f32,  cuda::kPassesMaxLength,   kAnyLength,    &cuda::passes_forward_f32,   &cuda::passes_backward_f32,   kOnlyOneFilter, &cuda::passes_spectrum_bytes, &cuda::passes_filter_spectrum, &cuda::passes_workspace_bytes, kByTransform, nullptr, &cuda::passes_forward_workspace_bytes, cuda::kPassesBestFrom},
 #endif
     // clang-format on
 };
@@ -53,7 +53,8 @@ bool takes(const LongConvVariant& variant, const LongConvShape& shape) {
 
 const LongConvVariant* find_long_conv(const LongConvShape& shape) {
   for (const LongConvVariant& row : kVariants) {
-    if (takes(row, shape) && std::min(shape.length, shape.taps) <= row.best_taps) {
+    if (takes(row, shape) && std::min(shape.length, shape.taps) <= row.best_taps &&
+        shape.length >= row.best_from) {
       return &row;
     }
   }

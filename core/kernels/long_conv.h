@@ -90,6 +90,7 @@ struct LongConvVariant {
   /// Whether the current device can run it, if not every one of its kind can.
   bool (*runs_here)() = nullptr;
   std::int64_t (*forward_workspace_bytes)(const LongConvArgs& args) = nullptr;
+  std::int64_t best_from = 0;  ///< length from which it is worth its padding
 };
 
 /// What a variant is chosen by: never the batch, so that a row's bits do not depend on its company.

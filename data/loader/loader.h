@@ -23,7 +23,7 @@ struct Batch {
   at::Tensor input;       ///< (B, L) int64
   at::Tensor target;      ///< (B, L) int64, input shifted by one; -100 where nothing is predicted
   at::Tensor lengths{};   ///< (B) int64, of rows before padding; undefined where none is padded
-  bool pad_left = false;  ///< padding stands before the rows, not behind them
+  bool pad_left = false;  ///< padding stands before the rows, where models read it, not behind
   at::Tensor types{};     ///< (B, L) int64, BERT's token types; undefined but for sentence pairs
   at::Tensor segments{};  ///< (B, L) int64, where a row holds several documents: 1 for the first,
                           ///< 2 for the second, ...; 0 for padding. Else undefined

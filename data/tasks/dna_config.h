@@ -61,4 +61,58 @@ struct DnaTilesConfig : GenomeConfig {
       "name:start-end, 0-based, the end not included; the default is HyenaDNA's test set"};
 };
 
+struct DnaPromptKeys : config::Section {
+  DnaPromptKeys(Section* parent, std::string name, std::string help)
+      : Section(parent, std::move(name), std::move(help)) {}
+  config::Key<std::int64_t> shots{this, "shots", 2,
+                                  config::between(std::int64_t{0}, std::int64_t{1024}),
+                                  "sequences shown of each class, from the train part"};
+  config::Key<std::int64_t> max_length{this, "max_length", 1024, config::at_least(std::int64_t{1}),
+                                       "bases of a sequence at most; the first are kept"};
+};
+
+/// [data.prompts]: what a run reads, part after part; data.path is its own.
+struct RunPromptsConfig : DnaPromptKeys {
+  explicit RunPromptsConfig(Section* parent)
+      : DnaPromptKeys(parent, "prompts", "task = prompts: labelled sequences in a row") {}
+};
+
+struct DnaSpeciesKeys : config::Section {
+  DnaSpeciesKeys(Section* parent, std::string name, std::string help)
+      : Section(parent, std::move(name), std::move(help)) {}
+  config::Key<std::string> folder{this, "folder", "",
+                                  "a folder a species, with FASTA or 2bit files in it: one a "
+                                  "chromosome (chr1.fa, chr2.fna.gz, ...) or one a strain"};
+  config::Key<std::vector<std::string>> species{
+      this, "species", {}, "folders to use, in the order of their labels; empty = all, by name"};
+  config::Key<std::vector<std::string>> validation{
+      this,
+      "validation",
+      {"1", "3", "12", "13"},
+      "files held out of every species, by name without ending; \"1\" is chr1 too"};
+  config::Key<std::vector<std::string>> test{
+      this, "test", {"5", "7", "9", "10", "11"}, "files held out for the test, likewise"};
+  config::Key<std::int64_t> count{this, "count", 10'000, config::at_least(std::int64_t{1}),
+                                  "windows of an epoch"};
+  config::Key<bool> by_length{this, "by_length", false,
+                              "draw sequences of a species by their lengths; false = all alike"};
+  config::Key<bool> trim_ends{
+      this, "trim_ends", false,
+      "draw nothing from the ends of a sequence: train 10 % at either, else "
+      "20 %"};
+  config::Key<bool> reverse_complement{this, "reverse_complement", false,
+                                       "train: show every second window from the other strand"};
+  config::Key<bool> upper_case{this, "upper_case", true,
+                               "read soft-masked bases as upper case and IUPAC codes as N"};
+};
+
+/// [data.species]: what a run reads, part after part; data.seq_len is its own.
+struct RunSpeciesConfig : DnaSpeciesKeys {
+  explicit RunSpeciesConfig(Section* parent)
+      : DnaSpeciesKeys(parent, "species", "task = species: windows of whole genomes") {}
+  config::Key<std::int64_t> held_out_count{this, "held_out_count", 1'000,
+                                           config::at_least(std::int64_t{1}),
+                                           "windows of validation and of test, always the same"};
+};
+
 }  // namespace longconv::data

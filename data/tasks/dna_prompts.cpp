@@ -111,6 +111,7 @@ Batch DnaPrompts::draw(std::span<const std::int64_t> indices,
     out.target.mutable_data_ptr<std::int64_t>()[i] = label_id(sample);
     out.lengths.mutable_data_ptr<std::int64_t>()[i] = static_cast<std::int64_t>(rows.back().size());
   }
+  out.pad_left = true;
   const auto columns = static_cast<std::int64_t>(width);
   out.input = at::full({batch, columns}, std::int64_t{DnaTokenizer::kPad}, at::kLong);
   auto* end = out.input.mutable_data_ptr<std::int64_t>();

@@ -6,9 +6,9 @@
 // Labels borrow ids: two classes are A and N, three A, G and N.
 #pragma once
 
-#include "core/config/section.h"
 #include "data/formats/sample_shard.h"
 #include "data/loader/loader.h"
+#include "data/tasks/dna_config.h"
 #include "data/tasks/sample_facts.h"
 
 #include <cstdint>
@@ -19,17 +19,13 @@
 
 namespace longconv::data {
 
-struct DnaPromptConfig : config::Section {
+/// One part that is read alone.
+struct DnaPromptConfig : DnaPromptKeys {
   explicit DnaPromptConfig(Section* parent = nullptr, std::string name = "")
-      : Section(parent, std::move(name), "Prompts of labelled DNA sequences") {}
+      : DnaPromptKeys(parent, std::move(name), "Prompts of labelled DNA sequences") {}
   config::Key<std::string> path{this, "path", "",
                                 "sample shard of 2 or 3 classes, as `longconv data prepare "
                                 "genomic_benchmark` writes it"};
-  config::Key<std::int64_t> shots{this, "shots", 2,
-                                  config::between(std::int64_t{0}, std::int64_t{1024}),
-                                  "sequences shown of each class, from the train part"};
-  config::Key<std::int64_t> max_length{this, "max_length", 1024, config::at_least(std::int64_t{1}),
-                                       "bases of a sequence at most; the first are kept"};
   config::Key<std::string> part{this, "part", "test", config::one_of({"train", "test"}),
                                 "which sequences are asked for"};
 };

@@ -1,6 +1,7 @@
 #include "data/tasks/dna_species.h"
 
 #include "core/base/check.h"
+#include "core/files/hash.h"
 #include "data/formats/bases.h"
 #include "data/formats/genome.h"
 #include "data/formats/genome_files.h"
@@ -37,7 +38,9 @@ bool is_named(const std::string& file, const std::vector<std::string>& names) {
                      [&](const std::string& name) { return file == name || file == "chr" + name; });
 }
 
-std::vector<std::string> species_of(const DnaSpeciesConfig& config) {
+}  // namespace
+
+std::vector<std::string> species_names(const DnaSpeciesKeys& config) {
   const fs::path folder = config.folder();
   std::error_code error;
   if (config.folder().empty() || !fs::is_directory(folder, error)) {
@@ -63,14 +66,14 @@ std::vector<std::string> species_of(const DnaSpeciesConfig& config) {
   return names;
 }
 
-}  // namespace
-
 struct DnaSpecies::Impl {
-  explicit Impl(bool upper_case) : tokenizer({/*special_text=*/false, upper_case}) {}
+  explicit Impl(bool upper_case)
+      : tokenizer(std::make_shared<const DnaTokenizer>(
+            TokenizerOptions{/*special_text=*/false, upper_case})) {}
   std::vector<std::string> names;
   std::vector<Species> species;
-  std::vector<std::unique_ptr<Genome>> genomes;
-  DnaTokenizer tokenizer;
+  std::vector<std::shared_ptr<const Genome>> genomes;
+  std::shared_ptr<const DnaTokenizer> tokenizer;
   std::string part;
   std::int64_t length = 0;
   std::int64_t count = 0;
@@ -101,28 +104,31 @@ struct DnaSpecies::Impl {
   }
 };
 
-DnaSpecies::DnaSpecies(const DnaSpeciesConfig& config) {
+DnaSpecies::DnaSpecies(const DnaSpeciesConfig& config)
+    : DnaSpecies(config, config.part(), config.seq_len(), config.count()) {}
+
+DnaSpecies::DnaSpecies(const DnaSpeciesKeys& config, const std::string& part, std::int64_t seq_len,
+                       std::int64_t count) {
   auto impl = std::make_shared<Impl>(config.upper_case());
-  impl->names = species_of(config);
-  impl->part = config.part();
-  impl->length = config.seq_len();
-  impl->count = config.count();
+  impl->names = species_names(config);
+  impl->part = part;
+  impl->length = seq_len;
+  impl->count = count;
   impl->by_length = config.by_length();
-  impl->reverse_complement = config.reverse_complement() && config.part() == "train";
-  const double trimmed = !config.trim_ends() ? 0.0 : config.part() == "train" ? 0.1 : 0.2;
+  impl->reverse_complement = config.reverse_complement() && part == "train";
+  const double trimmed = !config.trim_ends() ? 0.0 : part == "train" ? 0.1 : 0.2;
   for (const std::string& name : impl->names) {
     const fs::path folder = fs::path(config.folder()) / name;
     Species& species = impl->species.emplace_back();
     for (const fs::path& path : list_genomes(folder)) {
       const std::string file = genome_name(path);
-      const std::string part = is_named(file, config.validation()) ? "validation"
-                               : is_named(file, config.test())     ? "test"
-                                                                   : "train";
-      if (part == config.part()) impl->add_file(species, path, trimmed);
+      const std::string own = is_named(file, config.validation()) ? "validation"
+                              : is_named(file, config.test())     ? "test"
+                                                                  : "train";
+      if (own == part) impl->add_file(species, path, trimmed);
     }
     LONGCONV_CHECK(!species.sources.empty(), DataError,
-                   "{}: no FASTA or 2bit file of it belongs to part \"{}\"", folder.string(),
-                   config.part());
+                   "{}: no FASTA or 2bit file of it belongs to part \"{}\"", folder.string(), part);
   }
   impl_ = std::move(impl);
 }
@@ -130,6 +136,25 @@ DnaSpecies::DnaSpecies(const DnaSpeciesConfig& config) {
 std::int64_t DnaSpecies::size() const { return impl_->count; }
 std::int64_t DnaSpecies::seq_len() const { return impl_->length; }
 const std::vector<std::string>& DnaSpecies::species() const { return impl_->names; }
+
+std::shared_ptr<const DnaSpecies> DnaSpecies::at_length(std::int64_t seq_len) const {
+  auto impl = std::make_shared<Impl>(*impl_);
+  impl->length = seq_len;
+  return std::shared_ptr<const DnaSpecies>(new DnaSpecies(std::move(impl)));
+}
+
+std::string DnaSpecies::fingerprint() const {
+  files::Sha256 hash;
+  for (const std::string& name : impl_->names) hash.update(name + "\n");
+  for (const auto& genome : impl_->genomes) {
+    hash.update(genome_name(genome->path()) + "\n");
+    for (const Sequence& each : genome->sequences()) {
+      hash.update(fmt::format("{} {}\n", each.name, each.length));
+    }
+  }
+  hash.update(files::hex(impl_->tokenizer->fingerprint()));
+  return files::hex(hash.finish());
+}
 
 std::uint64_t DnaSpecies::fixed_key(std::int64_t index) const {
   LONGCONV_CHECK(index >= 0 && index < size(), DataError, "window {} asked for, there are {}",
@@ -175,7 +200,7 @@ Batch DnaSpecies::rows(std::span<const std::uint64_t> keys) const {
   auto* target = out.target.mutable_data_ptr<std::int64_t>();
   for (const std::uint64_t key : keys) {
     const Window drawn = window(key);
-    lay_row(impl_->tokenizer, drawn.bases, /*end_symbol=*/false,
+    lay_row(*impl_->tokenizer, drawn.bases, /*end_symbol=*/false,
             {input, static_cast<std::size_t>(impl_->length)});
     *target++ = drawn.species;
     input += impl_->length;

@@ -2,8 +2,8 @@
 // drawn at random from whole genomes, chromosomes or strains held out for validation and test.
 #pragma once
 
-#include "core/config/section.h"
 #include "data/loader/loader.h"
+#include "data/tasks/dna_config.h"
 
 #include <cstdint>
 #include <memory>
@@ -14,38 +14,15 @@
 
 namespace longconv::data {
 
-struct DnaSpeciesConfig : config::Section {
+/// One part that is read alone.
+struct DnaSpeciesConfig : DnaSpeciesKeys {
   explicit DnaSpeciesConfig(Section* parent = nullptr, std::string name = "")
-      : Section(parent, std::move(name), "Species of windows of whole genomes") {}
-  config::Key<std::string> folder{this, "folder", "",
-                                  "a folder a species, with FASTA or 2bit files in it: one a "
-                                  "chromosome (chr1.fa, chr2.fna.gz, ...) or one a strain"};
-  config::Key<std::vector<std::string>> species{
-      this, "species", {}, "folders to use, in the order of their labels; empty = all, by name"};
-  config::Key<std::vector<std::string>> validation{
-      this,
-      "validation",
-      {"1", "3", "12", "13"},
-      "files held out of every species, by name without ending; \"1\" is chr1 too"};
-  config::Key<std::vector<std::string>> test{
-      this, "test", {"5", "7", "9", "10", "11"}, "files held out for the test, likewise"};
+      : DnaSpeciesKeys(parent, std::move(name), "Species of windows of whole genomes") {}
   config::Key<std::string> part{
       this, "part", "train", config::one_of({"train", "validation", "test"}), "what is drawn from"};
   config::Key<std::int64_t> seq_len{this, "seq_len", 1024,
                                     config::between(std::int64_t{1}, std::int64_t{1} << 28),
                                     "bases of a window"};
-  config::Key<std::int64_t> count{this, "count", 10'000, config::at_least(std::int64_t{1}),
-                                  "windows of an epoch"};
-  config::Key<bool> by_length{this, "by_length", false,
-                              "draw sequences of a species by their lengths; false = all alike"};
-  config::Key<bool> trim_ends{
-      this, "trim_ends", false,
-      "draw nothing from the ends of a sequence: train 10 % at either, else "
-      "20 %"};
-  config::Key<bool> reverse_complement{this, "reverse_complement", false,
-                                       "train: show every second window from the other strand"};
-  config::Key<bool> upper_case{this, "upper_case", true,
-                               "read soft-masked bases as upper case and IUPAC codes as N"};
 };
 
 /// Batches: input (B, seq_len) int64, PAD on the left of sequences shorter than that; target (B)
@@ -56,6 +33,11 @@ class DnaSpecies final : public Dataset {
   /// Throws ConfigError for a folder or a species that is not there, DataError for damaged files
   /// and for a species without a file in the part.
   explicit DnaSpecies(const DnaSpeciesConfig& config);
+  /// `count` windows of `seq_len` bases an epoch.
+  DnaSpecies(const DnaSpeciesKeys& config, const std::string& part, std::int64_t seq_len,
+             std::int64_t count);
+  /// The same part in windows of another length, of the same open files.
+  [[nodiscard]] std::shared_ptr<const DnaSpecies> at_length(std::int64_t seq_len) const;
   [[nodiscard]] std::int64_t size() const override;
   [[nodiscard]] std::int64_t seq_len() const override;
   [[nodiscard]] Batch get(std::span<const std::int64_t> indices) const override;
@@ -63,6 +45,8 @@ class DnaSpecies final : public Dataset {
                            std::span<const std::uint64_t> keys) const override;
   /// Of each label.
   [[nodiscard]] const std::vector<std::string>& species() const;
+  /// Hash of what the part has: species, files, sequences and their lengths.
+  [[nodiscard]] std::string fingerprint() const;
 
   /// One window, as draw() shows it for a key.
   struct Window {
@@ -77,8 +61,12 @@ class DnaSpecies final : public Dataset {
 
  private:
   struct Impl;
+  explicit DnaSpecies(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
   [[nodiscard]] Batch rows(std::span<const std::uint64_t> keys) const;
   std::shared_ptr<const Impl> impl_;
 };
+
+/// The species of a folder, in the order of their labels. Throws ConfigError at the key.
+std::vector<std::string> species_names(const DnaSpeciesKeys& config);
 
 }  // namespace longconv::data

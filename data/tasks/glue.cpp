@@ -110,6 +110,20 @@ Batch GlueDataset::get(std::span<const std::int64_t> indices) const {
   return out;
 }
 
+std::shared_ptr<const GlueDataset> open_glue_part(const std::string& path, const std::string& part,
+                                                  std::int64_t seq_len) {
+  const std::vector<SampleSplit> splits =
+      read_facts(SampleShard(path, /*verify=*/false).view()).splits;
+  const bool there = std::any_of(splits.begin(), splits.end(),
+                                 [&](const SampleSplit& split) { return split.name == part; });
+  if (!there) return nullptr;
+  GlueConfig config;
+  config.path.set(path);
+  config.part.set(part);
+  config.seq_len.set(seq_len);
+  return std::make_shared<GlueDataset>(config);
+}
+
 fs::path write_glue_submission(const fs::path& folder, const GlueDataset& data,
                                std::string_view part, std::span<const double> predictions) {
   const GlueTask& task = data.task();

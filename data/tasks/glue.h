@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -62,6 +63,7 @@ class GlueDataset final : public Dataset {
   [[nodiscard]] std::int64_t seq_len() const override { return seq_len_; }
   [[nodiscard]] Batch get(std::span<const std::int64_t> indices) const override;
   [[nodiscard]] const GlueTask& task() const { return *task_; }
+  [[nodiscard]] std::int64_t vocab_size() const { return shard_.view().layout().vocabulary; }
   /// What a submission calls the sample.
   [[nodiscard]] std::int64_t submission_index(std::int64_t sample) const;
 
@@ -74,6 +76,10 @@ class GlueDataset final : public Dataset {
   std::int64_t end_ = 0;
   std::int64_t seq_len_;
 };
+
+/// A part of a shard; nullptr if the shard has none of that name. Throws as GlueDataset does.
+std::shared_ptr<const GlueDataset> open_glue_part(const std::string& path, const std::string& part,
+                                                  std::int64_t seq_len);
 
 /// Writes `folder`/<name of the task's part>: "index<TAB>prediction", a header and a line a sample,
 /// in the data's order. `predictions` are label ids, for STS-B scores, which are clipped to 0..5

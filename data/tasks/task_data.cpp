@@ -3,6 +3,10 @@
 #include "core/base/check.h"
 #include "core/files/hash.h"
 #include "data/tasks/brain_series.h"
+#include "data/tasks/dna_prompts.h"
+#include "data/tasks/dna_shard.h"
+#include "data/tasks/dna_species.h"
+#include "data/tasks/glue.h"
 #include "data/tasks/language_data.h"
 #include "data/tasks/samples.h"
 
@@ -86,6 +90,7 @@ TaskShape shape_of(const SampleDataset& data) {
   out.seq_len = data.seq_len();
   out.labelled = true;
   out.pairs = layout.parts == 2;
+  out.bases = data.facts().symbols == dna_symbols();
   return out;
 }
 
@@ -136,6 +141,117 @@ TaskData open_brain(const DataConfig& config, bool only_evaluation) {
   return out;
 }
 
+TaskShape species_shape(std::int64_t species) {
+  TaskShape out;
+  out.vocab_size = DnaTokenizer::kVocabSize;
+  out.outputs = species;
+  out.labelled = true;
+  out.bases = true;
+  return out;
+}
+
+TaskData open_species(const DataConfig& config, bool only_evaluation) {
+  const RunSpeciesConfig& keys = config.species;
+  files::Sha256 hash;
+  const auto held_out =
+      [&](const char* name,
+          const std::vector<std::string>& files) -> std::shared_ptr<const Dataset> {
+    if (files.empty()) return nullptr;
+    auto part = std::make_shared<DnaSpecies>(keys, name, config.seq_len(), keys.held_out_count());
+    hash.update(part->fingerprint());
+    return part;
+  };
+  TaskData out;
+  out.classes = species_names(keys);
+  out.shape = species_shape(std::ssize(out.classes));
+  out.validation = held_out("validation", keys.validation());
+  out.test = held_out("test", keys.test());
+  out.corpus.folder = keys.folder();
+  out.corpus.tokenizer =
+      std::make_shared<DnaTokenizer>(TokenizerOptions{/*special_text=*/false, keys.upper_case()});
+  if (!only_evaluation) {
+    const auto train = std::make_shared<DnaSpecies>(keys, "train", config.seq_len(), keys.count());
+    hash.update(train->fingerprint());
+    for (std::size_t i = 0; i < config.stage.size(); ++i) {
+      out.stages.push_back(train->at_length(config.stage[i].seq_len()));
+    }
+    out.train = train;
+  }
+  out.corpus.fingerprint = files::hex(hash.finish());
+  return out;
+}
+
+std::shared_ptr<const DnaPrompts> prompts_part(const DataConfig& config, const char* part) {
+  DnaPromptConfig keys;
+  keys.path.set(path_of(config, "a shard of labelled DNA that `longconv data prepare` wrote"));
+  keys.part.set(part);
+  keys.shots.set(config.prompts.shots());
+  keys.max_length.set(config.prompts.max_length());
+  return std::make_shared<DnaPrompts>(keys);
+}
+
+TaskShape prompts_shape(const DnaPrompts& data) {
+  TaskShape out;
+  out.vocab_size = DnaTokenizer::kVocabSize;
+  out.seq_len = data.seq_len();
+  out.last_token = true;
+  return out;
+}
+
+/// As published, the test part is watched.
+TaskData open_prompts(const DataConfig& config, bool only_evaluation) {
+  TaskData out;
+  if (!only_evaluation) out.train = prompts_part(config, "train");
+  const auto test = prompts_part(config, "test");
+  out.shape = prompts_shape(*test);
+  out.validation = out.test = test;
+  out.corpus.folder = config.path();
+  out.corpus.fingerprint = files::hex(files::sha256_file(config.path()));
+  return out;
+}
+
+constexpr std::int64_t kGlueTokens = 128;  // of every published fine-tuning (data.md 5.4)
+
+const std::string& glue_path(const DataConfig& config) {
+  return path_of(config, "a shard that `longconv data prepare glue` wrote");
+}
+
+TaskShape shape_of(const GlueDataset& data) {
+  TaskShape out;
+  out.vocab_size = data.vocab_size();
+  out.scores = data.task().labels.empty();
+  out.labelled = !out.scores;
+  out.outputs = std::max<std::int64_t>(1, std::ssize(data.task().labels));
+  out.seq_len = kGlueTokens;
+  return out;
+}
+
+std::shared_ptr<const GlueDataset> glue_train(const DataConfig& config, std::int64_t seq_len) {
+  auto train = open_glue_part(glue_path(config), "train", seq_len);
+  LONGCONV_CHECK(train != nullptr, DataError, "{}: has no part train", config.path());
+  return train;
+}
+
+TaskData open_glue(const DataConfig& config, bool only_evaluation) {
+  TaskData out;
+  const std::string& path = glue_path(config);
+  if (!only_evaluation) {
+    const auto train = glue_train(config, config.seq_len());
+    out.shape = shape_of(*train);
+    out.train = train;
+  }
+  const auto validation = open_glue_part(path, "validation", config.seq_len());
+  if (validation != nullptr) out.shape = shape_of(*validation);
+  out.validation = validation;
+  if (validation != nullptr) {
+    const auto& labels = validation->task().labels;
+    out.classes.assign(labels.begin(), labels.end());
+  }
+  out.corpus.folder = path;
+  out.corpus.fingerprint = files::hex(files::sha256_file(path));
+  return out;
+}
+
 TaskData open_language(const DataConfig& config, bool only_evaluation) {
   LanguageData data = open_language_data(config, only_evaluation);
   TaskData out;
@@ -152,6 +268,9 @@ TaskData open_language(const DataConfig& config, bool only_evaluation) {
 TaskData open_task_data(const DataConfig& config, bool only_evaluation) {
   if (config.task() == "labelled") return open_labelled(config, only_evaluation);
   if (config.task() == "brain") return open_brain(config, only_evaluation);
+  if (config.task() == "species") return open_species(config, only_evaluation);
+  if (config.task() == "prompts") return open_prompts(config, only_evaluation);
+  if (config.task() == "glue") return open_glue(config, only_evaluation);
   return open_language(config, only_evaluation);
 }
 
@@ -164,6 +283,11 @@ TaskShape task_shape(const DataConfig& config) {
     return shape_of(*read_brain_file(path_of(config, "a file of series (.h5, .npy)"),
                                      /*standardise=*/false));
   }
+  if (config.task() == "species") {
+    return species_shape(std::ssize(species_names(config.species)));
+  }
+  if (config.task() == "prompts") return prompts_shape(*prompts_part(config, "test"));
+  if (config.task() == "glue") return shape_of(*glue_train(config, kGlueTokens));
   TaskShape out;
   out.vocab_size = vocab_size_of(config);
   return out;

@@ -83,7 +83,7 @@ void add_m2_bert(Cost& out, const ModelConfig& config) {
   add(out, "long_conv", layers * convolutions * 10.0 * d * std::log2(length));
   add(out, "output", layers * 2.0 * d * d);
   add(out, "mlp", layers * 2.0 * d * inner * (config.mlp.glu() ? 3.0 : 2.0) / blocks);
-  add(out, "head_transform", 2.0 * d * d);
+  if (config.head.kind() == "mlm") add(out, "head_transform", 2.0 * d * d);
   out.filter_flops_per_pass =
       layers * convolutions * directions * 2.0 * length * filter_network(config.filter, d);
 }

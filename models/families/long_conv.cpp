@@ -50,26 +50,21 @@ class Block final : public torch::nn::Module {
   std::shared_ptr<SequenceNorm> norm_;
 };
 
-std::shared_ptr<Decoder> make_decoder(const ModelConfig& config, const at::TensorOptions& options) {
-  const std::string& kind = config.head.kind();
-  const std::int64_t d = config.d_model();
-  const std::int64_t outputs = config.head.n_classes();
-  if (kind != "classifier" && kind != "regressor") {
-    config.head.kind.fail(fmt::format(
-        "family long_conv has a head \"classifier\" or \"regressor\", got \"{}\"", kind));
-  }
-  if (outputs < 1) config.head.n_classes.fail("the number of classes or outputs must be set");
-  if (kind == "regressor") return std::make_shared<SequenceDecoder>("none", d, outputs, options);
-  if (config.head.pool() == "retrieval") {
-    return std::make_shared<RetrievalDecoder>(d, outputs, options);
-  }
-  return std::make_shared<SequenceDecoder>(config.head.pool(), d, outputs, options);
-}
-
 class LongConv final : public Model {
  public:
   LongConv(const ModelConfig& config, const at::TensorOptions& options)
-      : l_max_(config.l_max()), d_input_(config.d_input()), filter_lr_(config.filter.lr()) {
+      : l_max_(config.l_max()),
+        d_input_(config.d_input()),
+        embed_dropout_(config.embed_dropout()),
+        filter_lr_(config.filter.lr()) {
+    const std::string& kind = config.head.kind();
+    if (kind != "classifier" && kind != "regressor") {
+      config.head.kind.fail(fmt::format(
+          "family long_conv has a head \"classifier\" or \"regressor\", got \"{}\"", kind));
+    }
+    if (config.soft_prompt() > 0) {
+      config.soft_prompt.fail("family long_conv has no soft prompt; expected 0");
+    }
     if (l_max_ < 1) config.l_max.fail("the longest input must be set, e.g. 1024");
     if ((config.vocab_size() > 0) == (d_input_ > 0)) {
       config.d_input.fail(
@@ -99,7 +94,7 @@ class LongConv final : public Model {
 
   at::Tensor hidden(const Input& input) override {
     const at::Tensor counts = steps_that_count(input.lengths, input.values.size(1));
-    at::Tensor x = encode(input.values);
+    at::Tensor x = drop(encode(input.values), embed_dropout_, is_training());
     for (const auto& block : blocks_) x = block->forward(x, counts);
     return norm_ ? norm_->forward(x, counts) : x;
   }
@@ -139,6 +134,7 @@ class LongConv final : public Model {
 
   std::int64_t l_max_;
   std::int64_t d_input_;
+  double embed_dropout_;
   double filter_lr_;
   std::shared_ptr<Linear> linear_;        ///< of series
   std::shared_ptr<Embedding> embedding_;  ///< of ids

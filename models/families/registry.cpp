@@ -9,7 +9,7 @@ constexpr Family kFamilies[] = {
     {"hyena", "Hyena-GPT, arXiv:2302.10866", &make_hyena},
     {"hyena_dna", "HyenaDNA, arXiv:2306.15794", &make_hyena_dna},
     {"long_conv", "LongConv, arXiv:2302.06646", &make_long_conv},
-    {"m2_bert", "M2-BERT, a masked language model, arXiv:2310.12109", &make_m2_bert},
+    {"m2_bert", "M2-BERT, arXiv:2310.12109", &make_m2_bert},
     {"h3_conv", "H3 with long convolutions, arXiv:2302.06646", &make_hyena},
 };
 

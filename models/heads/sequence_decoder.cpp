@@ -16,11 +16,6 @@ at::Tensor sum_of_steps(const at::Tensor& x, const at::Tensor& lengths) {
   return (counts.defined() ? x * counts.unsqueeze(2) : x).sum(1);
 }
 
-at::Tensor mean_of_steps(const at::Tensor& x, const at::Tensor& lengths) {
-  if (!lengths.defined()) return x.mean(1);
-  return sum_of_steps(x, lengths) / lengths.unsqueeze(1);
-}
-
 at::Tensor last_step(const at::Tensor& x, const at::Tensor& lengths) {
   if (!lengths.defined()) return x.select(1, x.size(1) - 1);
   const at::Tensor row = at::arange(x.size(0), lengths.options());
@@ -28,6 +23,11 @@ at::Tensor last_step(const at::Tensor& x, const at::Tensor& lengths) {
 }
 
 }  // namespace
+
+at::Tensor mean_of_steps(const at::Tensor& x, const at::Tensor& lengths) {
+  if (!lengths.defined()) return x.mean(1);
+  return sum_of_steps(x, lengths) / lengths.unsqueeze(1);
+}
 
 at::Tensor steps_that_count(const at::Tensor& lengths, std::int64_t length) {
   if (!lengths.defined()) return {};
@@ -55,6 +55,19 @@ at::Tensor SequenceDecoder::forward(const at::Tensor& x, const at::Tensor& lengt
     pooled = x.narrow(1, 0, lengths.max().item<std::int64_t>());
   }
   return output_transform_->forward(pooled);
+}
+
+std::shared_ptr<Decoder> make_decoder(const ModelConfig& config, const at::TensorOptions& options) {
+  const std::int64_t d = config.d_model();
+  const std::int64_t outputs = config.head.n_classes();
+  if (outputs < 1) config.head.n_classes.fail("the number of classes or outputs must be set");
+  if (config.head.kind() == "regressor") {
+    return std::make_shared<SequenceDecoder>("none", d, outputs, options);
+  }
+  if (config.head.pool() == "retrieval") {
+    return std::make_shared<RetrievalDecoder>(d, outputs, options);
+  }
+  return std::make_shared<SequenceDecoder>(config.head.pool(), d, outputs, options);
 }
 
 RetrievalDecoder::RetrievalDecoder(std::int64_t channels, std::int64_t outputs,

@@ -5,10 +5,13 @@
 //                     step of the longest row; every step: W x + b
 //   RetrievalDecoder  of means a, b of rows i and B/2 + i: W2 gelu(W1 [a, b, a - b, a b] + b1) + b2
 //
-// as safari and HyenaDNA have them (models.md 4.3, 5.6). Names: output_transform.*; of retrieval
+// as safari and HyenaDNA have them (models.md 4.3, 5.6). Lengths are of rows padded on their right;
+// a row padded on its left has none: all of its steps count, the padding too, as HyenaDNA's means
+// are published. Names: output_transform.*; of retrieval
 // retrieval.classifier.{0, 2}.*.
 #pragma once
 
+#include "models/config.h"
 #include "models/layers/basic.h"
 
 #include <ATen/core/Tensor.h>
@@ -46,6 +49,13 @@ class RetrievalDecoder : public Decoder {
   std::shared_ptr<Linear> first_;   ///< 4 D -> D
   std::shared_ptr<Linear> second_;  ///< D -> outputs
 };
+
+/// The decoder that [model.head] asks for, for hidden states of width d_model. Throws ConfigError
+/// at the key.
+std::shared_ptr<Decoder> make_decoder(const ModelConfig& config, const at::TensorOptions& options);
+
+/// (B, L, D) -> (B, D): the mean over the steps that count.
+at::Tensor mean_of_steps(const at::Tensor& x, const at::Tensor& lengths);
 
 /// (B, L) bool, true before row b's lengths[b]; undefined for undefined lengths.
 at::Tensor steps_that_count(const at::Tensor& lengths, std::int64_t length);

@@ -57,6 +57,10 @@ ordered_json original_config(const ModelConfig& c) {
 
 /// The port's own configuration; what it computes without asking must be what the model does.
 ordered_json hf_config(const ModelConfig& c) {
+  if (c.head.kind() != "lm") {
+    c.head.kind.fail(
+        "the port's classifier has no bias and reads one position; use --format safetensors");
+  }
   constexpr double kShift = 0.05;  // of the port's modulation (models.md 5.5)
   const auto refuse = [](const config::KeyBase& key, const char* wanted) {
     key.fail(fmt::format(
@@ -107,7 +111,9 @@ ordered_json m2_bert_config(const ModelConfig& c) {
   if (c.filter.depth() != 2) refuse(c.filter.depth, "two inner layers");
   if (c.short_filter.taps() != 3) refuse(c.short_filter.taps, "3 taps");
   const std::int64_t rows = padded_vocab(c.vocab_size(), c.pad_vocab_multiple());
-  return {{"architectures", {"BertForMaskedLM"}},
+  const bool masked = c.head.kind() == "mlm";
+  return {{"architectures", {masked ? "BertForMaskedLM" : "BertForSequenceClassification"}},
+          {"num_labels", masked ? 2 : c.head.n_classes()},
           {"model_type", "bert"},
           {"torch_dtype", "float32"},
           {"vocab_size", rows},
@@ -142,10 +148,13 @@ ordered_json m2_bert_config(const ModelConfig& c) {
           {"hyena_lr_pos_emb", 1e-5},
           {"hyena_wd", 0.1},
           {"use_flash_mm", false},
-          {"pool_all", false}};
+          {"pool_all", !masked && c.head.pool() == "mean"}};
 }
 
-std::string original_name(const std::string& name) { return "model." + name; }
+/// Decoders stand beside the model in Lightning files (models.md 5.6).
+std::string original_name(const std::string& name) {
+  return name.starts_with("decoder.") ? name : "model." + name;
+}
 
 std::string hf_name(const std::string& name) {
   return name.starts_with("backbone.") ? "hyena." + name : name;

@@ -12,6 +12,7 @@ namespace {
 
 constexpr const char* kEmbedding = "backbone.embeddings.word_embeddings.weight";
 constexpr const char* kHead = "lm_head.weight";
+constexpr const char* kDecoder = "decoder.0.output_transform.weight";
 
 /// Of safari and HyenaDNA, then of the Hugging Face port.
 constexpr Word kWords[] = {
@@ -136,6 +137,10 @@ Shapes read_shapes(const FactSources& from) {
   set("model.filter.emb_dim", z.shape[2]);
   set("model.filter.width", need_tensor(from, filter + "implicit_filter.0.weight", 2).shape[0]);
   set("model.filter.depth", count_inner_layers(from, filter + "implicit_filter."));
+  if (has_tensor(from, kDecoder)) {
+    out.keys["model.head.kind"] = "classifier";
+    set("model.head.n_classes", need_tensor(from, kDecoder, 2).shape[0]);
+  }
   out.keys["model.tie_embeddings"] = is_tied(from, kHead, kEmbedding) ? "true" : "false";
   return out;
 }
@@ -156,6 +161,7 @@ ModelFacts hyena_facts(const FactSources& from) {
                                   [&](const Published& model) { return model.matches(shapes); });
   FactsBuilder facts(from, known == all.end() ? "hyena" : known->family, shapes.keys);
   facts.leave_open({"model.filter.modulate", "model.filter.shift"});
+  if (shapes.number("model.head.n_classes") > 0) facts.leave_open({"model.head.pool"});
   if (shapes.number("model.order") > 2) facts.leave_open({"model.filter.layout"});
   if (shapes.attends()) {
     facts.leave_open({"model.attention.n_heads", "model.attention.rotary_dim"});

@@ -4,6 +4,7 @@
 #include "core/files/hash.h"
 #include "models/weights/extend.h"
 #include "models/weights/hyena_facts.h"
+#include "models/weights/long_conv_facts.h"
 #include "models/weights/m2_bert_facts.h"
 #include "models/weights/source.h"
 #include "models/weights/widen.h"
@@ -34,6 +35,7 @@ struct Importer {
 constexpr Importer kImporters[] = {
     {"hyena", &repair_hyena_names, &is_hyena, &hyena_facts},
     {"m2_bert", &repair_m2_bert_names, &is_m2_bert, &m2_bert_facts, &extend_m2_bert},
+    {"long_conv", &repair_long_conv_names, &is_long_conv, &long_conv_facts},
 };
 
 bool is_allowed(const std::vector<std::string>& allow, const std::string& name) {
@@ -73,12 +75,19 @@ Chosen choose(NamedTensors& named, const ModelConfig& config, const torch::nn::M
     files::TensorView view = found->second;
     view.name = name;
     named.tensors.erase(found);
-    if (tensor.sizes() != at::IntArrayRef(view.shape) || !is_float(view.dtype)) {
-      LONGCONV_CHECK(allowed, CheckpointError,
-                     "{}: tensor {}: expected {} float32, the source has {}", where, name,
-                     files::shape_words(tensor.sizes().vec()), describe(view));
+    // BatchNorm counts its batches.
+    const bool counter = tensor.scalar_type() == at::kLong;
+    const bool fits = counter ? view.dtype == Dtype::i64 : is_float(view.dtype);
+    if (tensor.sizes() != at::IntArrayRef(view.shape) || !fits) {
+      LONGCONV_CHECK(allowed, CheckpointError, "{}: tensor {}: expected {} {}, the source has {}",
+                     where, name, files::shape_words(tensor.sizes().vec()),
+                     counter ? "int64" : "float32", describe(view));
       report.dropped.push_back(fmt::format("{} ({}, allowed)", name, describe(view)));
       out.initialised.emplace(name, at::Tensor());
+      continue;
+    }
+    if (counter) {
+      out.tensors.emplace(name, view);
       continue;
     }
     if (view.dtype != Dtype::f32) {
@@ -128,7 +137,7 @@ void initialise(Chosen& chosen, const ModelConfig& config, ImportReport& report)
     report.initialised.push_back(name);
     chosen.tensors[name] = {
         name,
-        Dtype::f32,
+        tensor.scalar_type() == at::kLong ? Dtype::i64 : Dtype::f32,
         tensor.sizes().vec(),
         {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()}};
   }

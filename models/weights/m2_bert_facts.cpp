@@ -11,6 +11,9 @@ namespace {
 
 constexpr const char* kEmbedding = "bert.embeddings.word_embeddings.weight";
 constexpr const char* kHead = "cls.predictions.decoder.weight";
+constexpr const char* kMasked = "cls.predictions.transform.dense.weight";
+constexpr const char* kPooler = "bert.pooler.dense.weight";
+constexpr const char* kClassifier = "classifier.weight";
 constexpr const char* kLayers = "bert.encoder.layer.";
 constexpr std::int64_t kBertRows = 30528;  // 30,522 ids of bert-base-uncased in multiples of 8
 
@@ -96,7 +99,13 @@ std::map<std::string, std::string> read_shapes(const FactSources& from) {
       word(has_tensor(from, filter + "implicit_filter_rev.0.weight"));
   out["model.residual_long_conv"] = word(has_tensor(from, mixer + "filter_fn2.bias"));
   out["model.mixer_norm"] = word(has_tensor(from, mixer + "layernorm.weight"));
-  out["model.head.kind"] = "mlm";
+  const bool pools = has_tensor(from, kPooler) && !has_tensor(from, kMasked);
+  out["model.head.kind"] = pools ? "classifier" : "mlm";
+  if (pools) {
+    // Without a classifier the two rows are named as missing.
+    const bool classifies = has_tensor(from, kClassifier);
+    set("model.head.n_classes", classifies ? need_tensor(from, kClassifier, 2).shape[0] : 2);
+  }
   out["model.tie_embeddings"] = word(is_tied(from, kHead, kEmbedding));
   return out;
 }
@@ -134,6 +143,10 @@ ModelFacts m2_bert_facts(const FactSources& from) {
   } else {
     facts.rows_are_ids(rows);
     facts.leave_open({"model.norm_eps", "model.filter.sine_freq"});
+  }
+  if (has_tensor(from, kPooler)) {
+    facts.settle("model.head.pool", "first", from.where);  // as published, QNLI's apart (3.6)
+    facts.leave_open({"model.head.pool"});
   }
   facts.read_config(kWords);
   facts.read_tensors();

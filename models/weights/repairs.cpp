@@ -1,56 +1,19 @@
 #include "models/weights/repairs.h"
 
 #include "core/base/check.h"
+#include "models/weights/rename.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
-#include <functional>
 #include <set>
-#include <span>
 #include <string_view>
 #include <utility>
 
 namespace longconv::models {
 namespace {
 
-using Rename = std::function<std::string(const std::string&)>;
-
-/// Both maps under new names; the number that changed.
-std::size_t rename_all(NamedTensors& named, const Rename& rename, const std::string& where) {
-  std::size_t changed = 0;
-  std::map<std::string, files::TensorView> tensors;
-  for (auto& [name, view] : named.tensors) {
-    const std::string fresh = rename(name);
-    if (fresh != name) ++changed;
-    LONGCONV_CHECK(tensors.emplace(fresh, std::move(view)).second, CheckpointError,
-                   "{}: tensor {}: another tensor would be called {} as well", where, name, fresh);
-  }
-  named.tensors = std::move(tensors);
-  std::map<std::string, std::string> unreadable;
-  for (const auto& [name, why] : named.unreadable) unreadable.emplace(rename(name), why);
-  named.unreadable = std::move(unreadable);
-  return changed;
-}
-
-std::string replace_first(const std::string& name, std::string_view what, std::string_view with) {
-  const std::size_t at = name.find(what);
-  if (at == std::string::npos) return name;
-  std::string out = name;
-  return out.replace(at, what.size(), with);
-}
-
-/// `prefix` at the begin -> `with`.
-std::string replace_prefix(const std::string& name, std::string_view prefix,
-                           std::string_view with) {
-  return name.starts_with(prefix) ? std::string(with) + name.substr(prefix.size()) : name;
-}
-
-struct Prefix {
-  std::string_view prefix;
-  std::string_view with;
-};
 /// In this order: wrappers of training first.
 constexpr Prefix kHyenaPrefixes[] = {
     {"module.", ""},           // DataParallel
@@ -60,25 +23,12 @@ constexpr Prefix kHyenaPrefixes[] = {
     {"s4seq.encoder.", "backbone."},
     {"embedding.", "backbone.embeddings.word_embeddings."},
     {"backbone.norm.", "backbone.ln_0."},
+    {"head.output_transform.", "decoder.0.output_transform."},  // the stand-alone HyenaDNA's
 };
 constexpr Prefix kM2BertPrefixes[] = {
     {"module.", ""},  // DataParallel, also of Composer and of older retrieval files
     {"model.", ""},   // Composer
 };
-
-void rename_prefixes(NamedTensors& named, std::span<const Prefix> prefixes, RepairReport& report,
-                     const std::string& where) {
-  for (const Prefix& row : prefixes) {
-    const std::size_t changed = rename_all(
-        named, [&](const std::string& name) { return replace_prefix(name, row.prefix, row.with); },
-        where);
-    if (changed > 0) {
-      report.repaired.push_back(
-          row.with.empty() ? fmt::format("{} taken off {} names", row.prefix, changed)
-                           : fmt::format("{} is {} in {} names", row.prefix, row.with, changed));
-    }
-  }
-}
 
 /// Gradient checkpointing wraps mixer and mlp (models.md 5.2).
 std::string unwrap_layer(const std::string& name) {
@@ -101,19 +51,6 @@ LayerName layer_of(const std::string& name) {
     return {};
   }
   return {name.substr(0, end + 1), std::stoi(digits)};
-}
-
-/// Leaves out the tensors for which `why` has an answer.
-void drop(NamedTensors& named, RepairReport& report,
-          const std::function<const char*(const files::TensorView&, const std::string&)>& why) {
-  for (auto at = named.tensors.begin(); at != named.tensors.end();) {
-    if (const char* reason = why(at->second, at->first)) {
-      report.dropped.push_back(fmt::format("{} ({})", at->first, reason));
-      at = named.tensors.erase(at);
-    } else {
-      ++at;
-    }
-  }
 }
 
 /// Whether the values are 0, 1, ..

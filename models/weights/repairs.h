@@ -32,4 +32,9 @@ RepairReport repair_hyena_names(NamedTensors& named, const std::string& where);
 /// and FlashFFTConv's buffers are left out. Throws as repair_hyena_names() does.
 RepairReport repair_m2_bert_names(NamedTensors& named, const std::string& where);
 
+/// Those of a LongConv (models.md 4.2): safari's in Lightning files, and the stand-alone program's,
+/// whose filters of 2 L taps around a circle are turned into a forward and a backward one of L
+/// (LC-1). Throws as repair_hyena_names() does, and for filters of an odd number of taps there.
+RepairReport repair_long_conv_names(NamedTensors& named, const std::string& where);
+
 }  // namespace longconv::models

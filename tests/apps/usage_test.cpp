@@ -28,7 +28,7 @@ TEST(Usage, EveryMistakeIsCodeTwoAndNamesTheRemedy) {
       {{"train", "x.toml", "--dryrun"}, "did you mean --dry-run for --dryrun?"},
       {{"train", "x.toml", "optim.lr"}, "expected an override key=value, got \"optim.lr\""},
       {{"train", "x.toml", "=3"}, "expected an override key=value"},
-      {{"eval", "runs/a", "glue"}, "perplexity"},
+      {{"eval", "runs/a", "bleu"}, "perplexity"},
       {{"eval", "runs/a", "perplexity", "--overlap", "-1"}, "--overlap"},
       {{"generate", "runs/a", "--top-p", "1.5"}, "--top-p"},
       {{"generate", "runs/a", "--tokens", "many"}, "--tokens"},

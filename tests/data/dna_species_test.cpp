@@ -113,6 +113,21 @@ TEST_F(Species, EndsMayBeTrimmedAndSequencesWeighed) {
   EXPECT_LT(shorts, 5000 / 2 * 4 / 164 * 3);
 }
 
+TEST_F(Species, OnePartInWindowsOfOtherLengths) {
+  const DnaSpecies data(config);
+  const auto longer = data.at_length(30);
+  EXPECT_EQ(longer->seq_len(), 30);
+  EXPECT_EQ(longer->size(), data.size());
+  EXPECT_EQ(longer->fingerprint(), data.fingerprint()) << "the same files";
+  config.seq_len.set(30);
+  const std::vector<std::int64_t> some{0, 1, 2, 3};
+  EXPECT_TRUE(longer->get(some).input.equal(DnaSpecies(config).get(some).input));
+  config.part.set("test");
+  EXPECT_NE(DnaSpecies(config).fingerprint(), data.fingerprint());
+  const DnaSpecies direct(config, "train", 10, 500);
+  EXPECT_TRUE(direct.get(some).input.equal(data.get(some).input));
+}
+
 TEST_F(Species, WhatIsMissingIsNamed) {
   config.species.set({"cat", "cow"});
   EXPECT_THAT(message_of<ConfigError>([&] { DnaSpecies{config}; }), HasSubstr("no folder \"cow\""));

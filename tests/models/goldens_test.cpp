@@ -91,7 +91,10 @@ TEST_P(Goldens, OperatorsOfOrderTwoAndThreeInBothLayouts) {
     const at::Tensor u = det(100, {2, c.length, 6}, options());
     const at::Tensor y = mixer->forward(u);
     EXPECT_EQ(y.scalar_type(), GetParam().dtype);
-    EXPECT_TRUE(matches(y, c.golden, tolerance()));
+    const std::string which = c.order == 3 ? (c.layout[0] == 'o' ? ", o-major" : ", v-major") : "";
+    EXPECT_TRUE(
+        agrees(fmt::format("G{}{}, L = {}{}", c.order, c.strong ? "s" : "", c.length, which), y,
+               c.golden));
     remove_filters(*mixer);
     expect_sensitive(y, mixer->forward(u), c.golden);
   }
@@ -110,7 +113,7 @@ TEST_P(Goldens, CausalAttention) {
   attention.eval();
   const at::Tensor x = det(100, {2, 10, 8}, options());
   const at::Tensor y = attention.forward(x);
-  EXPECT_TRUE(matches(y, golden, tolerance()));
+  EXPECT_TRUE(agrees("G15 attention", y, golden));
   EXPECT_FALSE(matches(at::zeros_like(y), golden, kFloat32));
   // Uniform weights instead of the soft-max must fail as well.
   const at::NoGradGuard no_grad;
@@ -182,10 +185,10 @@ TEST_P(Goldens, LanguageModels) {
     const at::Tensor tokens = ids(c.low, c.vocab);
     const at::Tensor logits = model->logits(tokens);
     ASSERT_EQ(logits.size(2), 16);
-    EXPECT_TRUE(matches(logits, c.logits, tolerance()));
+    EXPECT_TRUE(agrees(fmt::format("{}: logits", c.name), logits, c.logits));
     if (c.loss.value > 0.0) {
-      const double loss = next_token_loss(logits, tokens).item<double>();
-      EXPECT_NEAR(loss, c.loss.value, tolerance() * c.loss.value + c.loss.rounding);
+      expect_number(fmt::format("{}: loss", c.name), next_token_loss(logits, tokens).item<double>(),
+                    c.loss);
     }
     remove_filters(*model);
     expect_sensitive(logits, model->logits(tokens), c.logits);
@@ -199,7 +202,7 @@ TEST_P(Goldens, HiddenStatesOfG4) {
                          "265.124331755"};
   const auto model = golden_model(g4(false), options());
   const at::Tensor hidden = model->hidden(ids());
-  EXPECT_TRUE(matches(hidden, golden, tolerance()));
+  EXPECT_TRUE(agrees("G4: hidden states", hidden, golden));
   remove_filters(*model);
   expect_sensitive(hidden, model->hidden(ids()), golden);
 }
@@ -248,9 +251,9 @@ TEST_P(Goldens, GradientsOfTheStrongOperator) {
   for (int i = 0; i < 3; ++i) {
     EXPECT_NEAR(u.grad()[0][0][i].item<double>(), first[i], tolerance() * largest + 5e-12);
   }
-  EXPECT_TRUE(matches(u.grad(), Moments{"-10.1731553999", "29.9671946339"}, tolerance()));
+  EXPECT_TRUE(agrees("G2s: gradients", u.grad(), Moments{"-10.1731553999", "29.9671946339"}));
   EXPECT_EQ(mixer->named_parameters().size(), want.size()) << "every parameter is listed";
-  expect_gradients(*mixer, "", want, tolerance());
+  expect_gradients("G2s: gradients", *mixer, "", want);
 }
 
 double total_norm(const torch::nn::Module& module) {
@@ -307,8 +310,9 @@ TEST_P(Goldens, GradientsOfTheNextTokenLoss) {
     const auto model = golden_model(g4(c.strong), options());
     const at::Tensor tokens = ids();
     next_token_loss(model->logits(tokens), tokens).backward();
-    expect_gradients(*model, "backbone.layers.0.", c.layer0, tolerance());
-    expect_gradients(*model, "", c.others, tolerance());
+    const std::string golden = c.strong ? "G4s: gradients" : "G4: gradients";
+    expect_gradients(golden, *model, "backbone.layers.0.", c.layer0);
+    expect_gradients(golden, *model, "", c.others);
     EXPECT_NEAR(total_norm(*model), c.norm, tolerance() * c.norm + 5e-9);
     if (c.strong) {
       const at::Tensor embedding =

@@ -155,6 +155,41 @@ TEST_F(Import, AHeadOfItsOwnStaysOne) {
   EXPECT_TRUE(at::allclose(opened.model->logits(ids), model_->logits(ids) * 2.0));
 }
 
+// Lightning files have the decoder beside the model, the stand-alone program calls it head.
+TEST_F(Import, ClassifiersOfBothPrograms) {
+  models::ModelConfig config;
+  configure(config, SmallModel{});
+  config.head.kind.set("classifier");
+  config.head.n_classes.set(3);
+  torch::manual_seed(5);
+  const auto model = models::build(config, at::TensorOptions(at::kFloat));
+  model->eval();
+  const Tensors named = published(*model);
+  const at::Tensor ids = token_ids(2, 16, 7, 12);
+  const Rename lightning = [](const std::string& name) {
+    return name.starts_with("decoder.") ? name : "model." + name;
+  };
+  const Rename stand_alone = [](const std::string& name) {
+    return replaced(name, "decoder.0.output_transform.", "head.output_transform.");
+  };
+  for (const Rename& rename : {lightning, stand_alone}) {
+    const ImportReport report = import_tensors(renamed(named, rename));
+    EXPECT_THAT(report.inferred, Contains(HasSubstr("model.head.n_classes = 3")));
+    EXPECT_THAT(report.defaulted, Contains(HasSubstr("model.head.pool")));
+    const models::OpenedModel opened = models::open_model_folder(out_);
+    EXPECT_TRUE(at::equal(opened.model->logits(ids), model->logits(ids)));
+    const fs::path exported = folder_ / "exported";
+    files::create_folders(exported);
+    models::export_weights(opened.file->model, out_ / "model.safetensors", "safetensors", exported);
+    expect_file(exported / "model.safetensors", renamed(named, lightning));
+    EXPECT_THAT(message_of<ConfigError>([&] {
+                  models::export_weights(opened.file->model, out_ / "model.safetensors", "hf",
+                                         exported);
+                }),
+                HasSubstr("model.head.kind"));
+  }
+}
+
 TEST_F(Import, OldNamesAndNormsBehindTheBlocks) {
   const auto old_name = [](const std::string& name) {
     if (name == "backbone.embeddings.word_embeddings.weight")

@@ -15,7 +15,9 @@ constexpr double kNearFloat32 = 1e-5;
 
 class LongConvGoldens : public Goldens {
  protected:
-  static double tolerance() { return GetParam().dtype == at::kFloat ? kNearFloat32 : kFloat64; }
+  [[nodiscard]] double tolerance() const override {
+    return GetParam().dtype == at::kFloat ? kNearFloat32 : kFloat64;
+  }
 };
 
 INSTANTIATE_TEST_SUITE_P(EveryPrecision, LongConvGoldens, ::testing::ValuesIn(kPrecisions),
@@ -111,7 +113,7 @@ TEST_P(LongConvGoldens, Layer) {
     SCOPED_TRACE(c.name);
     const auto layer = golden_layer(c.small, options());
     const at::Tensor y = layer->forward(u, {}).transpose(1, 2);
-    EXPECT_TRUE(matches(y, c.golden, tolerance()));
+    EXPECT_TRUE(agrees(c.name, y, c.golden));
     {
       const at::NoGradGuard no_grad;
       layer->named_parameters()["kernel.kernel"].zero_();
@@ -131,24 +133,22 @@ TEST_P(LongConvGoldens, Regularisation) {
     const at::NoGradGuard no_grad;
     filter.kernel.copy_(k);
   }
-  EXPECT_TRUE(matches(filter.regularised(),
-                      Golden{{".0118294196962", ".014598161228", ".0147143835767"},
-                             "-.0096602640943",
-                             "-.00853769418744",
-                             ".00648299327496"},
-                      tolerance()));
-  EXPECT_TRUE(matches(models::smooth_time(k, 3),
-                      Golden{{".0121425269747", ".0187139881669", ".0188249671325"},
-                             "-.0110826499158",
-                             "-.00617743223698",
-                             ".0117396268977"},
-                      tolerance()));
-  EXPECT_TRUE(matches(models::double_exp_envelope(8, 6, options()),
-                      Golden{{"1", ".846481724891", ".716531310574"},
-                             ".0606286302657",
-                             "25.4959336613",
-                             "17.5180948954"},
-                      tolerance()));
+  EXPECT_TRUE(agrees("G8: squash", filter.regularised(),
+                     Golden{{".0118294196962", ".014598161228", ".0147143835767"},
+                            "-.0096602640943",
+                            "-.00853769418744",
+                            ".00648299327496"}));
+  EXPECT_TRUE(agrees("G8: smooth, window 3", models::smooth_time(k, 3),
+                     Golden{{".0121425269747", ".0187139881669", ".0188249671325"},
+                            "-.0110826499158",
+                            "-.00617743223698",
+                            ".0117396268977"}));
+  EXPECT_TRUE(agrees("G8: double-exponential envelope",
+                     models::double_exp_envelope(8, 6, options()),
+                     Golden{{"1", ".846481724891", ".716531310574"},
+                            ".0606286302657",
+                            "25.4959336613",
+                            "17.5180948954"}));
 }
 
 // ---- G10 ---------------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ TEST_P(LongConvGoldens, PostNormClassifier) {
       ".225557641768",  "-.0875779282255", "-.344916600025",   "-.119456692279", ".157314126355",
       "-.130462410613", "-.185966263824",  "-.00673860807773", ".0402579390952", "-.151900695437"};
   const at::Tensor x = det(100, {2, 8, 3}, options());
-  EXPECT_TRUE(equals(model->logits(x), want, tolerance()));
+  EXPECT_TRUE(agrees("G10 post-norm", model->logits(x), want));
   const at::NoGradGuard no_grad;
   model->named_parameters()["layers.1.layer.kernel.kernel"].zero_();
   EXPECT_FALSE(equals(model->logits(x), want, kNearFloat32)) << "an output without filter passes";
@@ -241,7 +241,7 @@ TEST_P(LongConvGoldens, PreNormClassifier) {
   const std::vector<Figure> want = {
       ".0530950607573",  "-.128285673451", "-.17983609379",   "-.0488127117179", ".00504442907217",
       "-.0847138833767", "-.155815835215", "-.0470195586335", ".00280283204290", "-.118411975683"};
-  EXPECT_TRUE(equals(decoder->forward(x, {}), want, tolerance()));
+  EXPECT_TRUE(agrees("G10 pre-norm", decoder->forward(x, {}), want));
   const at::Tensor whole = decoder->forward(norm("norm", x), {});
   EXPECT_TRUE(at::allclose(model->logits(input), whole, 1e-5, 1e-6));
   EXPECT_FALSE(equals(model->logits(input), want, kNearFloat32)) << "the last norm does nothing";
@@ -276,7 +276,7 @@ TEST_P(LongConvGoldens, H3Conv) {
                       "3.42454111337",
                       ".46945374447"};
   const at::Tensor u = det(100, {2, 10, 6}, options());
-  EXPECT_TRUE(matches(mixer.forward(u), golden, tolerance()));
+  EXPECT_TRUE(agrees("G11", mixer.forward(u), golden));
   for (const char* kernel : {"k_kernel.kernel", "kernel.kernel"}) {
     const at::Tensor kept = parameters[kernel].clone();
     parameters[kernel].zero_();
@@ -303,7 +303,8 @@ TEST_P(LongConvGoldens, Heads) {
       head.named_parameters()["output_transform.weight"].copy_(0.3 * det(0, {4, 3}, options()));
       head.named_parameters()["output_transform.bias"].copy_(0.1 * det(1, {4}, options()));
     }
-    EXPECT_TRUE(equals(head.forward(x, {}).flatten().narrow(0, 0, 3), want, tolerance()));
+    EXPECT_TRUE(
+        agrees(fmt::format("G16 {}", pool), head.forward(x, {}).flatten().narrow(0, 0, 3), want));
     EXPECT_FALSE(
         equals(head.forward(x.flip({1}) * 1.01, {}).flatten().narrow(0, 0, 3), want, kNearFloat32))
         << "any input passes";

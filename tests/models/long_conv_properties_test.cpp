@@ -590,5 +590,38 @@ TEST(LongConvFamily, SaysWhatItCannotBe) {
               HasSubstr("series [B, L, 3]"));
 }
 
+TEST(LongConvModel, DropsOutWhatTheEncoderGives) {
+  for (const bool of_ids : {false, true}) {
+    models::ModelConfig config;
+    config.family.set("long_conv");
+    config.d_model.set(4);
+    config.n_layers.set(1);
+    config.l_max.set(8);
+    config.filter.dropout.set(0.0);
+    config.resid_dropout.set(0.0);
+    config.embed_dropout.set(0.5);
+    config.head.kind.set("classifier");
+    config.head.n_classes.set(2);
+    if (of_ids) {
+      config.vocab_size.set(5);
+    } else {
+      config.d_input.set(2);
+    }
+    const at::Tensor input =
+        of_ids ? at::arange(16, at::kLong).remainder(5).view({2, 8}) : det(100, {2, 8, 2});
+    const auto model = models::build(config, at::kDouble);
+    const at::NoGradGuard no_grad;
+    model->eval();
+    EXPECT_TRUE(at::equal(model->logits(input), model->logits(input)));
+    model->train();
+    torch::manual_seed(3);
+    EXPECT_FALSE(at::equal(model->logits(input), model->logits(input)));
+    config.embed_dropout.set(0.0);
+    const auto without = models::build(config, at::kDouble);
+    without->train();
+    EXPECT_TRUE(at::equal(without->logits(input), without->logits(input)));
+  }
+}
+
 }  // namespace
 }  // namespace longconv::testing

@@ -54,7 +54,7 @@ TEST_P(M2Goldens, SequenceMixers) {
     const at::Tensor u = det(100, {2, c.length, 8}, options());
     const at::Tensor y = mixer->forward(u);
     EXPECT_EQ(y.scalar_type(), GetParam().dtype);
-    EXPECT_TRUE(matches(y, c.golden, tolerance()));
+    EXPECT_TRUE(agrees(c.name, y, c.golden));
     remove_filters(*mixer);
     expect_sensitive(y, mixer->forward(u), c.golden);
   }
@@ -85,7 +85,7 @@ TEST_P(M2Goldens, CausalSequenceMixerWithoutResidualConvolution) {
   const auto mixer = causal_mixer(options());
   const at::Tensor u = det(100, {2, 12, 8}, options());
   const at::Tensor y = mixer->forward(u);
-  EXPECT_TRUE(matches(y, golden, tolerance()));
+  EXPECT_TRUE(agrees("G6c", y, golden));
   remove_filters(*mixer);
   expect_sensitive(y, mixer->forward(u), golden);
 }
@@ -99,7 +99,7 @@ TEST_P(M2Goldens, DimensionMixer) {
   const auto mixer = submodule<models::DimensionMixer>(*model, kLayer0 + "mlp");
   const at::Tensor x = det(100, {2, 12, 8}, options());
   const at::Tensor y = mixer->forward(x);
-  EXPECT_TRUE(matches(y, golden, tolerance()));
+  EXPECT_TRUE(agrees("G6d dimension mixer", y, golden));
   const at::NoGradGuard no_grad;
   mixer->named_parameters()["wo.weight"].zero_();
   EXPECT_FALSE(matches(at::zeros_like(y), golden, kFloat32)) << "zeros pass";
@@ -114,7 +114,7 @@ TEST_P(M2Goldens, HiddenStates) {
   const auto model = golden_m2_bert(false, options());
   const at::Tensor ids = m2_ids().to(GetParam().device);
   const at::Tensor hidden = model->hidden(ids);
-  EXPECT_TRUE(matches(hidden, golden, tolerance()));
+  EXPECT_TRUE(agrees("G7: hidden states", hidden, golden));
   remove_filters(*model);
   expect_sensitive(hidden, model->hidden(ids), golden);
 }
@@ -161,10 +161,10 @@ TEST_P(M2Goldens, MaskedLanguageModels) {
     const at::Tensor ids = m2_ids().narrow(1, 0, c.length).to(GetParam().device);
     const at::Tensor logits = model->logits(ids);
     ASSERT_EQ(logits.size(2), 16);
-    EXPECT_TRUE(matches(logits, c.golden, tolerance()));
+    EXPECT_TRUE(agrees(fmt::format("{}: logits", c.name), logits, c.golden));
     if (c.loss.value > 0.0) {
-      const double loss = masked_loss(logits, m2_labels(ids)).item<double>();
-      EXPECT_NEAR(loss, c.loss.value, tolerance() * c.loss.value + c.loss.rounding);
+      expect_number(fmt::format("{}: loss", c.name),
+                    masked_loss(logits, m2_labels(ids)).item<double>(), c.loss);
     }
     remove_filters(*model);
     expect_sensitive(logits, model->logits(ids), c.golden);
@@ -209,7 +209,7 @@ TEST_P(M2Goldens, GradientsOfTheMaskedLoss) {
     const auto model = golden_m2_bert(c.strong, options());
     const at::Tensor ids = m2_ids().to(GetParam().device);
     masked_loss(model->logits(ids), m2_labels(ids)).backward();
-    expect_gradients(*model, "", c.gradients, tolerance());
+    expect_gradients(c.strong ? "G7s: gradients" : "G7: gradients", *model, "", c.gradients);
     // No tensor is left out, and z is trained in every filter.
     EXPECT_EQ(model->named_parameters().size(), m2_bert_names().size() + 2 * 2 * 2);
     for (const auto& parameter : model->named_parameters()) {

@@ -318,5 +318,82 @@ TEST(M2Bert, FlopsOfATokenAddUp) {
                    12 * 4 * 2.0 * 128 * (5 * 128 + 2 * 128 * 128 + 128 * d));
 }
 
+// ---- pooler and classifier ---------------------------------------------------------------------
+
+std::shared_ptr<models::Model> m2_classifier(const char* kind, const char* pool,
+                                             std::int64_t outputs) {
+  return variant([&](ModelConfig& config) {
+    config.head.kind.set(kind);
+    config.head.pool.set(pool);
+    config.head.n_classes.set(outputs);
+  });
+}
+
+TEST(M2BertClassifier, ReadsThePooledFirstTokenOrTheMeanBeforeThePadding) {
+  const at::Tensor ids = m2_ids();
+  const at::Tensor types = at::zeros_like(ids);
+  types.narrow(1, 6, 4).fill_(1);
+  const at::Tensor lengths = torch::tensor({12, 7}, at::kLong);
+  const at::NoGradGuard no_grad;
+  for (const char* pool : {"first", "mean"}) {
+    SCOPED_TRACE(pool);
+    const auto model = m2_classifier("classifier", pool, 3);
+    const auto p = model->named_parameters();
+    const models::Input input(ids, lengths, types);
+    const at::Tensor hidden = model->hidden(input);
+    EXPECT_GT(max_abs(hidden - model->hidden(ids)), 1e-6) << "types do nothing";
+    const at::Tensor logits = model->logits(input);
+    const at::Tensor pooled = model->pooled(input);
+    ASSERT_EQ(logits.sizes(), at::IntArrayRef({2, 3}));
+    for (std::int64_t b = 0; b < 2; ++b) {
+      const std::int64_t length = lengths[b].item<std::int64_t>();
+      at::Tensor read = at::zeros({8}, at::kDouble);
+      for (std::int64_t t = 0; t < length; ++t) read += hidden[b][t] / static_cast<double>(length);
+      if (std::string(pool) == "first") read = hidden[b][0];
+      const at::Tensor want =
+          (p["bert.pooler.dense.weight"].matmul(read) + p["bert.pooler.dense.bias"]).tanh();
+      EXPECT_LT(max_abs(pooled[b] - want), 1e-12);
+      const at::Tensor scores = p["classifier.weight"].matmul(want) + p["classifier.bias"];
+      EXPECT_LT(max_abs(logits[b] - scores), 1e-12);
+      EXPECT_GT(max_abs(scores), 1e-3);
+    }
+  }
+}
+
+TEST(M2BertClassifier, EveryGradientIsTheSlope) {
+  const at::Tensor ids = m2_ids();
+  for (const char* kind : {"classifier", "regressor"}) {
+    const auto model = m2_classifier(kind, "mean", 2);
+    const at::Tensor g = det(200, at::IntArrayRef{2, 2});
+    expect_slopes(*model, [&] {
+      return (model->logits(models::Input(ids, torch::tensor({12, 5}, at::kLong))) * g).sum();
+    });
+  }
+}
+
+TEST(M2BertClassifier, HasThePublishedNamesAndSize) {
+  train::RunConfig run;
+  config::load(run, std::string(LONGCONV_SOURCE_DIR) + "/configs/glue/mnli.toml");
+  constexpr std::int64_t kMasked = 80'285'760;  // m2-bert-80M, its head included
+  constexpr std::int64_t kHead = 768 * 768 + 768 + 2 * 768 + 30'528;
+  EXPECT_EQ(models::cost(run.model).parameters,
+            kMasked - kHead + (768 * 768 + 768) + (3 * 768 + 3));
+  const auto tensors = models::state_dict(*m2_classifier("classifier", "first", 3));
+  for (const char* name : {"bert.pooler.dense.weight", "bert.pooler.dense.bias",
+                           "classifier.weight", "classifier.bias"}) {
+    EXPECT_EQ(tensors.count(name), 1U) << name;
+  }
+  EXPECT_EQ(tensors.count("cls.predictions.decoder.bias"), 0U);
+}
+
+TEST(M2BertClassifier, DropsOutOnlyInTraining) {
+  const auto model = m2_classifier("classifier", "first", 3);
+  const at::Tensor ids = m2_ids();
+  EXPECT_TRUE(at::equal(model->logits(ids), model->logits(ids)));
+  model->train();
+  torch::manual_seed(1);
+  EXPECT_FALSE(at::equal(model->logits(ids), model->logits(ids)));
+}
+
 }  // namespace
 }  // namespace longconv::testing

@@ -259,5 +259,43 @@ TEST_F(M2Import, ItsCodeIsNotGivenWhatItWouldComputeOtherwise) {
   EXPECT_THAT(message("gguf"), HasSubstr("expected safetensors or hf, got \"gguf\""));
 }
 
+// Retrieval and classification files: the encoder, a pooler and a classifier, no masked words.
+TEST_F(M2Import, PoolersAndClassifiersComeAlong) {
+  models::ModelConfig config;
+  configure_m2_bert(config);
+  config.head.kind.set("classifier");
+  config.head.pool.set("first");
+  config.head.n_classes.set(10);
+  torch::manual_seed(5);
+  const auto model = models::build(config, at::TensorOptions(at::kFloat));
+  model->eval();
+  const NamedValues named = with_position_ids(published(*model));
+  const ImportReport report = import_tensors(named);
+  EXPECT_THAT(report.inferred, AllOf(Contains(HasSubstr("model.head.kind = classifier")),
+                                     Contains(HasSubstr("model.head.n_classes = 10"))));
+  EXPECT_THAT(report.defaulted, Contains(HasSubstr("model.head.pool = \"first\"")));
+  const models::OpenedModel opened = models::open_model_folder(out_);
+  const at::Tensor ids = token_ids(2, 12, 1, 16);
+  EXPECT_TRUE(at::equal(opened.model->pooled(ids), model->pooled(ids)));
+  EXPECT_TRUE(at::equal(opened.model->logits(ids), model->logits(ids)));
+  const fs::path exported = folder_ / "exported";
+  files::create_folders(exported);
+  models::export_weights(opened.file->model, out_ / "model.safetensors", "hf", exported);
+  expect_file(exported / "model.safetensors", named);
+  EXPECT_THAT(files::read_text(exported / "config.json"),
+              AllOf(HasSubstr("BertForSequenceClassification"), HasSubstr("\"num_labels\": 10")));
+  // The encoder and its pooler alone: what is missing is named, and may be.
+  NamedValues less = named;
+  less.erase("classifier.weight");
+  less.erase("classifier.bias");
+  EXPECT_THAT(message_of<CheckpointError>([&] { import_tensors(less); }),
+              HasSubstr("classifier.weight"));
+  write("pytorch_model.bin", TorchWriter({}, less).zip());
+  EXPECT_THAT(import(source_, {}, {"classifier.*"}).initialised,
+              ElementsAre("classifier.bias", "classifier.weight"));
+  const models::OpenedModel again = models::open_model_folder(out_);
+  EXPECT_TRUE(at::equal(again.model->pooled(ids), model->pooled(ids)));
+}
+
 }  // namespace
 }  // namespace longconv::testing

@@ -71,6 +71,19 @@ struct Moments {
 };
 
 namespace detail {
+struct Sums {
+  explicit Sums(std::span<const double> x) {
+    for (const double value : x) {
+      sum += value;
+      absolute += std::abs(value);
+      squares += value * value;
+    }
+  }
+  double sum = 0.0;
+  double absolute = 0.0;
+  double squares = 0.0;
+};
+
 inline ::testing::AssertionResult near(const char* what, double got, const Figure& want,
                                        double allowed) {
   if (std::abs(got - want.value) <= allowed + want.rounding) {
@@ -82,20 +95,36 @@ inline ::testing::AssertionResult near(const char* what, double got, const Figur
 }
 }  // namespace detail
 
+/// By how much a number is further from a figure than its digits allow, relative to `scale`.
+inline double gap(double got, const Figure& want, double scale) {
+  return std::max(0.0, std::abs(got - want.value) - want.rounding) / std::max(scale, 1e-300);
+}
+
+/// The largest gap of what matches() compares, relative to what it compares it with: matches()
+/// holds where this is at most the tolerance.
+inline double gap(std::span<const double> x, const Moments& want) {
+  const detail::Sums of(x);
+  return std::max(gap(of.sum, want.sum, of.absolute),
+                  gap(of.squares, want.sum_of_squares, 2.0 * want.sum_of_squares.value));
+}
+inline double gap(std::span<const double> x, const Golden& want) {
+  double largest = 0.0;
+  for (const double value : x) largest = std::max(largest, std::abs(value));
+  double out =
+      std::max(gap(x.back(), want.last, largest), gap(x, Moments{want.sum, want.sum_of_squares}));
+  for (std::size_t i = 0; i < want.first.size(); ++i) {
+    out = std::max(out, gap(x[i], want.first[i], largest));
+  }
+  return out;
+}
+
 /// The sum is compared relative to the sum of |x|, the sum of squares to itself at twice the
 /// tolerance.
 inline ::testing::AssertionResult matches(std::span<const double> x, const Moments& want,
                                           double tolerance) {
-  double sum = 0.0;
-  double absolute = 0.0;
-  double squares = 0.0;
-  for (const double value : x) {
-    sum += value;
-    absolute += std::abs(value);
-    squares += value * value;
-  }
-  const auto result = detail::near("the sum", sum, want.sum, tolerance * absolute);
-  return result ? detail::near("the sum of squares", squares, want.sum_of_squares,
+  const detail::Sums of(x);
+  const auto result = detail::near("the sum", of.sum, want.sum, tolerance * of.absolute);
+  return result ? detail::near("the sum of squares", of.squares, want.sum_of_squares,
                                2.0 * tolerance * want.sum_of_squares.value)
                 : result;
 }

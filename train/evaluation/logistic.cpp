@@ -23,42 +23,47 @@ namespace longconv::train {
 namespace {
 
 struct Samples {
-  at::Tensor pixels;  ///< (N, F) float32
-  at::Tensor labels;  ///< (N) int64
+  at::Tensor features;  ///< (N, F) float32
+  at::Tensor labels;    ///< (N) int64
 };
 
-Samples read_all(const data::Dataset& data) {
+Samples read_all(const data::Dataset& data, const Features& features) {
   constexpr std::int64_t kRows = 1000;
-  std::vector<at::Tensor> pixels;
+  std::vector<at::Tensor> values;
   std::vector<at::Tensor> labels;
   std::vector<std::int64_t> indices;
   for (std::int64_t first = 0; first < data.size(); first += kRows) {
     indices.resize(static_cast<std::size_t>(std::min(kRows, data.size() - first)));
     std::iota(indices.begin(), indices.end(), first);
     const data::Batch batch = data.get(indices);
-    LONGCONV_CHECK(!batch.lengths.defined(), ConfigError,
-                   "logistic regression: expected images, whose pixels are features; these are "
-                   "sequences of several lengths");
-    pixels.push_back(batch.input.flatten(1).to(at::kFloat));
+    values.push_back(features(batch));
     labels.push_back(batch.target);
   }
-  return {at::cat(pixels), at::cat(labels)};
+  return {at::cat(values), at::cat(labels)};
 }
 
 }  // namespace
 
-LogisticResult logistic_regression(const data::Dataset& train, const data::Dataset& held_out,
-                                   std::int64_t classes, const LogisticOptions& options) {
-  const at::NoGradGuard no_grad;
-  Samples fit = read_all(train);
-  Samples test = read_all(held_out);
-  const at::Tensor mean = fit.pixels.mean(0);
-  const at::Tensor deviation = fit.pixels.std(0, /*unbiased=*/false).clamp_min(1e-3);
-  fit.pixels.sub_(mean).div_(deviation);
-  test.pixels.sub_(mean).div_(deviation);
+at::Tensor pixel_features(const data::Batch& batch) {
+  LONGCONV_CHECK(!batch.lengths.defined(), ConfigError,
+                 "logistic regression: expected images, whose pixels are features; these are "
+                 "sequences of several lengths");
+  return batch.input.flatten(1).to(at::kFloat);
+}
 
-  const std::int64_t samples = fit.pixels.size(0);
-  const std::int64_t features = fit.pixels.size(1);
+LogisticResult logistic_regression(const data::Dataset& train, const data::Dataset& held_out,
+                                   std::int64_t classes, const Features& features_of,
+                                   const LogisticOptions& options) {
+  const at::NoGradGuard no_grad;
+  Samples fit = read_all(train, features_of);
+  Samples test = read_all(held_out, features_of);
+  const at::Tensor mean = fit.features.mean(0);
+  const at::Tensor deviation = fit.features.std(0, /*unbiased=*/false).clamp_min(1e-3);
+  fit.features.sub_(mean).div_(deviation);
+  test.features.sub_(mean).div_(deviation);
+
+  const std::int64_t samples = fit.features.size(0);
+  const std::int64_t features = fit.features.size(1);
   at::Tensor weight = at::zeros({features, classes});
   at::Tensor bias = at::zeros({classes});
   at::Tensor weight_speed = at::zeros_like(weight);
@@ -75,7 +80,7 @@ LogisticResult logistic_regression(const data::Dataset& train, const data::Datas
     double loss = 0.0;
     for (std::int64_t b = 0; b < batches; ++b) {
       const at::Tensor rows = shuffled.slice(0, b * options.batch, (b + 1) * options.batch);
-      const at::Tensor x = fit.pixels.index_select(0, rows);
+      const at::Tensor x = fit.features.index_select(0, rows);
       const at::Tensor y = fit.labels.index_select(0, rows);
       const at::Tensor log_p = at::log_softmax(at::addmm(bias, x, weight), 1);
       loss -= log_p.gather(1, y.unsqueeze(1)).sum().item<double>();
@@ -93,7 +98,7 @@ LogisticResult logistic_regression(const data::Dataset& train, const data::Datas
     }
     result.train_loss = loss / static_cast<double>(samples);
   }
-  const at::Tensor best = at::addmm(bias, test.pixels, weight).argmax(1);
+  const at::Tensor best = at::addmm(bias, test.features, weight).argmax(1);
   result.accuracy = best.eq(test.labels).to(at::kDouble).mean().item<double>();
   return result;
 }

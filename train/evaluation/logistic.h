@@ -1,14 +1,16 @@
-// What a classifier of images must beat: multinomial logistic regression on their pixels,
+// What a classifier must beat: multinomial logistic regression on features that know nothing of
+// sequences, as the pixels of images or the words of bases of DNA,
 //
 //   p(class | x) = softmax(W x + b)
 //
-// fitted to the training part by gradient descent with Nesterov's momentum on pixels brought to
+// fitted to the training part by gradient descent with Nesterov's momentum on features brought to
 // mean 0 and deviation 1, the rate falling along a cosine to 0.
 #pragma once
 
 #include "data/loader/loader.h"
 
 #include <cstdint>
+#include <functional>
 
 namespace longconv::train {
 
@@ -25,10 +27,17 @@ struct LogisticResult {
   double accuracy = 0.0;      ///< on the held-out part
 };
 
-/// Inputs are series (B, L, C) of one length or, as grey levels, ids (B, L), labels (B) below
-/// `classes`. The samples are held in memory as float32. The same fit every time. Throws
+/// (B, F) float32 of a batch.
+using Features = std::function<at::Tensor(const data::Batch&)>;
+
+/// Series (B, L, C) of one length or, as grey levels, ids (B, L), number by number. Throws
 /// ConfigError for inputs of several lengths (padded sequences have no pixels).
+at::Tensor pixel_features(const data::Batch& batch);
+
+/// Labels (B) below `classes`. The features of all samples are held in memory. The same fit every
+/// time. Throws what the features throw.
 LogisticResult logistic_regression(const data::Dataset& train, const data::Dataset& held_out,
-                                   std::int64_t classes, const LogisticOptions& options = {});
+                                   std::int64_t classes, const Features& features = pixel_features,
+                                   const LogisticOptions& options = {});
 
 }  // namespace longconv::train

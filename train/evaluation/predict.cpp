@@ -160,7 +160,8 @@ class Predictor {
     const at::Tensor on_device = ids.to(options_.device);
     at::Tensor result;
     if (options_.what == "logits") {
-      result = model_.logits(on_device);
+      result = model_.logits(
+          models::Input(on_device, options_.per_position ? at::Tensor() : counted_steps(chosen)));
     } else if (options_.what == "hidden") {
       result = model_.hidden(on_device);
     } else if (options_.what == "embedding") {
@@ -192,7 +193,24 @@ class Predictor {
     return mask.unsqueeze(2);
   }
 
+  /// (B), steps before the mask's zeros at a row's end; undefined where no row has a mask.
+  [[nodiscard]] at::Tensor counted_steps(std::span<const std::size_t> chosen) const {
+    at::Tensor lengths = at::zeros({std::ssize(chosen)}, at::kLong);
+    bool any = false;
+    for (std::size_t n = 0; n < chosen.size(); ++n) {
+      const TokenRow& row = rows_[chosen[n]];
+      std::int64_t length = std::ssize(row.ids);
+      while (length > 1 && !row.counts(static_cast<std::size_t>(length - 1))) --length;
+      lengths.mutable_data_ptr<std::int64_t>()[n] = length;
+      any = any || !row.mask.empty();
+    }
+    return any ? lengths.to(options_.device) : at::Tensor();
+  }
+
   at::Tensor embedding(std::span<const std::size_t> chosen, const at::Tensor& ids) {
+    const at::Tensor pooled = model_.pooled(models::Input(ids, counted_steps(chosen)));
+    if (pooled.defined())
+      return pooled.scalar_type() == at::kDouble ? pooled : pooled.to(at::kFloat);
     const at::Tensor mask = counted(chosen, ids.size(1)).to(options_.device);
     at::Tensor hidden = model_.hidden(ids);
     if (hidden.scalar_type() != at::kDouble) hidden = hidden.to(at::kFloat);

@@ -1,9 +1,10 @@
 // A model's outputs for every row of a file (docs: README, "Outputs for a file"):
 //
-//   logits     (L, V) of each row, the padded columns of the vocabulary included; of a classifier
-//              (classes)
+//   logits     (L, V) of each row, the padded columns of the vocabulary included; of a classifier,
+//              and of a regressor of whole rows, (classes)
 //   hidden     (L, D), after the final norm
-//   embedding  (D), the mean of hidden over the positions that count
+//   embedding  (D), what the pooler makes of a row where the model has one, else the mean of hidden
+//              over the positions that count
 //   loss       one number, the mean negative log likelihood of the next token, over the positions
 //              that count and whose next one does
 //

@@ -83,7 +83,8 @@ void check_feed(const RunConfig& config) {
                     data.rows(), data.bucket_steps()));
   }
   cut_of_batch(config);
-  if (data.stage.size() > 0 && data.task() != "lm" && data.task() != "dna") {
+  const bool windows = data.task() == "lm" || data.task() == "dna" || data.task() == "species";
+  if (data.stage.size() > 0 && !windows) {
     data.stage[0].seq_len.fail(fmt::format(
         "stages are for windows of tokens, data.task = \"{}\" has whole samples", data.task()));
   }
@@ -120,6 +121,7 @@ std::unique_ptr<data::Loader> make_loader(const RunConfig& config, const data::T
 
   data::LoaderOptions options;
   options.seed = static_cast<std::uint64_t>(config.seed());
+  options.shuffle = config.data.shuffle();
   options.workers = config.data.workers();
   options.bucket_steps = config.data.bucket_steps();
   options.device = device;

@@ -20,9 +20,19 @@ constexpr const char* kMeaning[] = {"model.filter.shift",      "model.filter.mod
                                     "model.filter.layout",     "model.norm_eps",
                                     "model.attention.n_heads", "model.attention.rotary_dim"};
 
-/// How the names of heads begin (models.md 2.2, 3.2, 5.2, 5.6).
-constexpr std::string_view kHeads[] = {"lm_head.", "cls.",  "classifier.",
-                                       "decoder.", "head.", "score."};
+/// How the names of heads, and of what a fine-tuning adds, begin (models.md 2.2, 3.2, 5.2, 5.6).
+constexpr std::string_view kHeads[] = {"lm_head.", "cls.",   "classifier.", "decoder.",
+                                       "head.",    "score.", "soft_prompt"};
+
+/// A pooler is loaded with the body where the source has one, and starts afresh where it has none
+/// (a masked language model's).
+constexpr std::string_view kPooler = "bert.pooler.";
+
+template <class Value>
+bool has_pooler(const std::map<std::string, Value>& tensors) {
+  return std::any_of(tensors.begin(), tensors.end(),
+                     [](const auto& item) { return item.first.starts_with(kPooler); });
+}
 
 struct SourcePlace {
   fs::path weights;
@@ -103,14 +113,16 @@ void load_initial_weights(const RunConfig& config, models::Model& model) {
   models::fold_aliases(views, model, source.weights.string());
   std::map<std::string, at::Tensor> wanted = models::state_dict(model);
   const bool load_head = config.init.load_head();
+  const bool load_pooler = load_head || (has_pooler(views) && has_pooler(wanted));
+  const auto leave_out = [&](const std::string& name) {
+    return name.starts_with(kPooler) ? !load_pooler : !load_head && is_head_tensor(name);
+  };
   std::vector<std::string> fresh;
-  if (!load_head) {
-    for (const auto& item : wanted) {
-      if (is_head_tensor(item.first)) fresh.push_back(item.first);
-    }
-    for (const std::string& name : fresh) wanted.erase(name);
-    std::erase_if(views, [](const auto& item) { return is_head_tensor(item.first); });
+  for (const auto& item : wanted) {
+    if (leave_out(item.first)) fresh.push_back(item.first);
   }
+  for (const std::string& name : fresh) wanted.erase(name);
+  std::erase_if(views, [&](const auto& item) { return leave_out(item.first); });
   models::copy_weights(wanted, views, source.weights.string());
   log::info("starting from the weights of {}{}", source.weights.string(),
             fresh.empty() ? "" : fmt::format("; afresh: {}", fmt::join(fresh, ", ")));

@@ -38,9 +38,10 @@ void resolve_keys(RunConfig& config, const std::string& config_path) {
   if (config.run.dir().empty()) config.run.dir.set("runs/" + config.run.name());
   require_data_path(config);
   resolve_shape(config);
-  if (config.model.longest_input() < config.data.seq_len()) {
-    config.model.l_max.fail(fmt::format("expected at least data.seq_len = {}, got {}",
-                                        config.data.seq_len(), config.model.l_max()));
+  if (config.model.longest_input() - config.model.soft_prompt() < config.data.seq_len()) {
+    config.model.l_max.fail(fmt::format(
+        "expected at least data.seq_len = {}{}, got {}", config.data.seq_len(),
+        config.model.soft_prompt() > 0 ? " and model.soft_prompt" : "", config.model.l_max()));
   }
   check_schedule(config.schedule);
   check_feed(config);
@@ -87,7 +88,8 @@ Parts build_parts(RunConfig& config) {
   // Built on the CPU, so that a seed gives the same weights on every device.
   parts.model = models::build(config.model, at::TensorOptions(runtime::parameter_dtype(precision)));
   freeze_parameters(config, *parts.model);
-  parts.objective = &objective(config.model.head.kind());
+  parts.objective =
+      &objective(config.model.head.kind(), data.shape.scores || data.shape.last_token);
   append_default_groups(config.optim, parameter_infos(*parts.model));
   parts.model->to(parts.device);
   parts.optimizer = make_optimizer(*parts.model, config.optim);

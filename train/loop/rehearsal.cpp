@@ -25,7 +25,7 @@ data::Batch first_batch(const data::Dataset& data, std::int64_t rows) {
 /// batch is longer.
 data::Batch made_up_batch(const Parts& parts, std::int64_t seq_len) {
   const auto* model = dynamic_cast<const models::LanguageModel*>(parts.model.get());
-  if (model == nullptr) {
+  if (model == nullptr || parts.objective->of_samples) {
     data::Batch batch = first_batch(*parts.train, parts.micro_batch);
     batch.target = batch.target.to(parts.device);
     return batch;

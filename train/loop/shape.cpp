@@ -34,6 +34,11 @@ void settle_samples(RunConfig& config) {
     model.head.pool.fail(shape.pairs ? "expected \"retrieval\" for pairs of sequences"
                                      : "\"retrieval\" is for pairs of sequences, these are none");
   }
+  if (model.head.pool() == "ragged") {
+    model.head.pool.fail(
+        "expected a pool that makes one step of a row, as the data have one class a sample, got "
+        "\"ragged\"");
+  }
   settle(model.vocab_size, shape.vocab_size, /*at_least=*/true);
   settle(model.d_input, shape.channels, /*at_least=*/false);
   settle(model.head.n_classes, shape.outputs, /*at_least=*/shape.labelled);
@@ -43,20 +48,24 @@ void settle_samples(RunConfig& config) {
 
 void resolve_shape(RunConfig& config) {
   models::ModelConfig& model = config.model;
-  if (config.data.task() == "labelled" || config.data.task() == "brain") {
+  const std::string& task = config.data.task();
+  if (task == "labelled" || task == "brain" || task == "species" || task == "glue") {
     settle_samples(config);
   } else {
-    const char* const head = config.data.task() == "mlm" ? "mlm" : "lm";
+    if (task == "prompts" && !config.data.seq_len.is_set()) {
+      config.data.seq_len.set(data::task_shape(config.data).seq_len);
+    }
+    const char* const head = task == "mlm" ? "mlm" : "lm";
     if (!model.head.kind.is_set()) model.head.kind.set(head);
     if (model.head.kind() != head) {
       model.head.kind.fail(fmt::format("expected \"{}\" for data.task = \"{}\", got \"{}\"", head,
-                                       config.data.task(), model.head.kind()));
+                                       task, model.head.kind()));
     }
     if (model.vocab_size() == 0) {
       model.vocab_size.set(data::task_shape(config.data).vocab_size);
     }
   }
-  if (model.l_max() == 0) model.l_max.set(config.data.seq_len());
+  if (model.l_max() == 0) model.l_max.set(config.data.seq_len() + model.soft_prompt());
 }
 
 }  // namespace longconv::train

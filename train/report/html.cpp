@@ -195,6 +195,25 @@ void accuracy(std::string& out, const RunFolder& run, const AccuracyResult& resu
   out += "</table></div>\n";
 }
 
+void glue(std::string& out, const RunFolder& run, const GlueResult& result) {
+  out += fmt::format("<h2>{}: GLUE, {}</h2>\n", escape(run.name), escape(result.glue_task));
+  out +=
+      fmt::format("<p>{}. Checkpoint {} (sha256 {}), data {} ({}).</p>\n", escape(result.precision),
+                  escape(result.checkpoint), escape(result.checkpoint_sha256.substr(0, 16)),
+                  escape(result.data), escape(result.data_fingerprint.substr(0, 16)));
+  out +=
+      "<div class=\"scroll\"><table><tr><th>part</th><th>samples</th><th>metric</th>"
+      "<th>value</th></tr>\n";
+  for (const GluePartScores& part : result.parts) {
+    for (const auto& [name, value] : part.scores) {
+      out += fmt::format("<tr class=\"model\">{}{}{}{}</tr>\n", cell(part.part),
+                         cell(fmt::format("{}", part.samples)), cell(name),
+                         cell(fmt::format("{:.4f}", value)));
+    }
+  }
+  out += "</table></div>\n";
+}
+
 void samples(std::string& out, const RunFolder& run) {
   if (run.samples.empty()) return;
   out += fmt::format("<h2>{}: samples</h2>\n", escape(run.name));
@@ -248,6 +267,7 @@ void write_html_report(const std::vector<std::filesystem::path>& runs,
   for (const RunFolder& run : read) {
     for (const EvaluationResult& result : run.results) evaluation(page, run, result);
     for (const AccuracyResult& result : run.accuracies) accuracy(page, run, result);
+    for (const GlueResult& result : run.glue) glue(page, run, result);
   }
   for (const RunFolder& run : read) samples(page, run);
   for (const RunFolder& run : read) details(page, run);

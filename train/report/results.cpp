@@ -39,6 +39,22 @@ void each_label_field(Result& result, Field field) {
   field("time", result.time);
 }
 
+/// GlueResult, const or not.
+template <class Result, class Field>
+void each_glue_field(Result& result, Field field) {
+  each_common_field(result, field);
+  field("glue_task", result.glue_task);
+  field("precision", result.precision);
+  field("time", result.time);
+}
+
+template <class Part, class Field>
+void each_part_field(Part& part, Field field) {
+  field("part", part.part);
+  field("samples", part.samples);
+  field("loss", part.loss);
+}
+
 template <class Result, class Field>
 void each_field(Result& result, Field field) {
   each_common_field(result, field);
@@ -151,6 +167,26 @@ AccuracyResult labels_of(const Json& json, const std::string& path) {
   return result;
 }
 
+GlueResult glue_of(const Json& json, const std::string& path) {
+  GlueResult result;
+  const auto field = reader(json, path);
+  each_glue_field(result, field);
+  field("config", result.config);
+  for (const Json& row : list_of(json, "parts", path)) {
+    const std::string place = path + ": parts";
+    GluePartScores part;
+    each_part_field(part, reader(row, place));
+    if (!row.contains("scores") || !row["scores"].is_object()) {
+      throw DataError(fmt::format("{}: scores: expected an object", place));
+    }
+    for (const auto& [name, value] : row["scores"].items()) {
+      read(value, place + ": " + name, part.scores.emplace_back(name, 0.0).second);
+    }
+    result.parts.push_back(std::move(part));
+  }
+  return result;
+}
+
 }  // namespace
 
 std::string to_json(const EvaluationResult& result) {
@@ -175,6 +211,20 @@ std::string to_json(const AccuracyResult& result) {
   return text_of(std::move(json), result.time, result.config);
 }
 
+std::string to_json(const GlueResult& result) {
+  Json json;
+  each_glue_field(result, writer(json));
+  json["parts"] = Json::array();
+  for (const GluePartScores& part : result.parts) {
+    Json row;
+    each_part_field(part, writer(row));
+    row["scores"] = Json::object();
+    for (const auto& [name, value] : part.scores) row["scores"][name] = value;
+    json["parts"].push_back(std::move(row));
+  }
+  return text_of(std::move(json), result.time, result.config);
+}
+
 void write_result(const std::filesystem::path& path, const EvaluationResult& result) {
   write_text(path, to_json(result));
 }
@@ -183,15 +233,20 @@ void write_result(const std::filesystem::path& path, const AccuracyResult& resul
   write_text(path, to_json(result));
 }
 
+void write_result(const std::filesystem::path& path, const GlueResult& result) {
+  write_text(path, to_json(result));
+}
+
 EvaluationResult read_result(const std::filesystem::path& path) {
   return tokens_of(parse(path), path.string());
 }
 
-std::variant<EvaluationResult, AccuracyResult> read_any_result(const std::filesystem::path& path) {
+AnyResult read_any_result(const std::filesystem::path& path) {
   const Json json = parse(path);
   if (json.is_object() && json.value("task", Json()) == "accuracy") {
     return labels_of(json, path.string());
   }
+  if (json.is_object() && json.value("task", Json()) == "glue") return glue_of(json, path.string());
   return tokens_of(json, path.string());
 }
 

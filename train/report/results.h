@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -58,17 +59,47 @@ struct AccuracyResult {
   std::vector<LabelBaseline> baselines;
 };
 
+/// What a GLUE model scores on one part of its task.
+struct GluePartScores {
+  std::string part;  ///< validation, validation_mismatched
+  std::int64_t samples = 0;
+  double loss = 0.0;
+  std::vector<std::pair<std::string, double>> scores;  ///< metric of the task -> value
+};
+
+/// Of a fine-tuned model, results/glue.json.
+struct GlueResult {
+  std::string task = "glue";
+  std::string model;  ///< this and what follows as in EvaluationResult
+  std::string checkpoint;
+  std::string checkpoint_sha256;
+  std::int64_t step = 0;
+  std::string data;
+  std::string data_fingerprint;
+  std::string split = "validation";
+  double loss = 0.0;      ///< of the part `split`
+  std::string glue_task;  ///< cola, ..
+  std::string precision = "float32";
+  std::string config;
+  std::string time;
+  std::vector<GluePartScores> parts;
+};
+
 /// The result as indented JSON with a final newline; numbers round-trip exactly.
 std::string to_json(const EvaluationResult& result);
 std::string to_json(const AccuracyResult& result);
+std::string to_json(const GlueResult& result);
 
 /// Writes it atomically, creating the folder. Throws EnvironmentError.
 void write_result(const std::filesystem::path& path, const EvaluationResult& result);
 void write_result(const std::filesystem::path& path, const AccuracyResult& result);
+void write_result(const std::filesystem::path& path, const GlueResult& result);
 
-/// Either kind, by its "task". Throws DataError naming the path and the key that is missing or of
+using AnyResult = std::variant<EvaluationResult, AccuracyResult, GlueResult>;
+
+/// Any kind, by its "task". Throws DataError naming the path and the key that is missing or of
 /// another type.
-std::variant<EvaluationResult, AccuracyResult> read_any_result(const std::filesystem::path& path);
+AnyResult read_any_result(const std::filesystem::path& path);
 /// One of the first kind.
 EvaluationResult read_result(const std::filesystem::path& path);
 

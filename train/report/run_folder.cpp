@@ -104,6 +104,8 @@ RunFolder read_run_folder(const fs::path& path) {
     auto result = read_any_result(file);
     if (auto* labels = std::get_if<AccuracyResult>(&result)) {
       run.accuracies.push_back(std::move(*labels));
+    } else if (auto* glue = std::get_if<GlueResult>(&result)) {
+      run.glue.push_back(std::move(*glue));
     } else {
       run.results.push_back(std::get<EvaluationResult>(std::move(result)));
     }

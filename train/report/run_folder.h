@@ -20,6 +20,7 @@ struct RunFolder {
   std::vector<std::pair<std::string, std::string>> environment;  ///< flattened: "gpu.name", value
   std::vector<EvaluationResult> results;                         ///< results/*.json by name
   std::vector<AccuracyResult> accuracies;                        ///< those of classifiers
+  std::vector<GlueResult> glue;                                  ///< those of GLUE's tasks
   std::vector<std::pair<std::string, std::string>> samples;      ///< samples/*.txt: name, text
 };
 

@@ -10,6 +10,9 @@ namespace longconv::kernels::cuda {
 
 inline constexpr std::int64_t kPassesMaxLength = std::int64_t{plan::kMaxLongOuter} * plan::kRing;
 
+/// A shorter row would be one of 65,536 steps: LibTorch's FFT at its own length costs no more.
+inline constexpr std::int64_t kPassesBestFrom = 24577;
+
 /// Every mode, one filter a channel, any B, H and K; from sm_80 on. Rows of up to 32,768 steps are
 /// taken too, as rows of 65,536. Sums are float32; between the passes 16-bit tensors' values are
 /// fp16, a row scaled by a power of two. Deterministic; a row's bits do not depend on its batch.

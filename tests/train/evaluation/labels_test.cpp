@@ -2,6 +2,7 @@
 #include "core/base/error.h"
 #include "tests/support/temp_folder.h"
 #include "train/evaluation/classification.h"
+#include "train/evaluation/kmers.h"
 #include "train/evaluation/logistic.h"
 #include "train/evaluation/series_error.h"
 #include "train/evaluation/split_batches.h"
@@ -127,6 +128,44 @@ TEST(SeriesError, LeavesOutWhatWasNotMeasured) {
   EXPECT_THROW((void)series_error(model, nothing, by(1)), DataError);
 }
 
+TEST(Kmers, AreSharesOfTheWordsOfBases) {
+  // ACACN, then padding and GTT: 7 A, 8 C, 9 G, 10 T, 11 N, 4 padding.
+  const at::Tensor ids = torch::tensor({{7, 8, 7, 8, 11}, {4, 4, 9, 10, 10}}, at::kLong);
+  const at::Tensor two = kmer_shares(ids, 2);
+  ASSERT_EQ(two.sizes(), at::IntArrayRef({2, 16}));
+  EXPECT_NEAR(two[0][1].item<double>(), 2.0 / 3.0, 1e-6) << "AC, of AC, CA, AC";
+  EXPECT_NEAR(two[0][4].item<double>(), 1.0 / 3.0, 1e-6) << "CA";
+  EXPECT_NEAR(two[1][11].item<double>(), 0.5, 1e-6) << "GT, of GT, TT";
+  EXPECT_NEAR(two[1][15].item<double>(), 0.5, 1e-6) << "TT";
+  EXPECT_NEAR(two.sum().item<double>(), 2.0, 1e-6);
+  const at::Tensor one = kmer_shares(ids, 1);
+  EXPECT_NEAR(one[1][3].item<double>(), 2.0 / 3.0, 1e-6);
+  const at::Tensor four = kmer_shares(ids, 4);
+  EXPECT_EQ(four.size(1), 256);
+  EXPECT_EQ(four[0][0 * 64 + 1 * 16 + 0 * 4 + 1].item<double>(), 1.0) << "ACAC";
+  EXPECT_EQ(four[1].sum().item<double>(), 0.0) << "three bases have no word of four";
+  EXPECT_THROW((void)kmer_shares(ids, 9), ConfigError);
+  EXPECT_THROW((void)kmer_shares(ids.to(at::kFloat), 2), ShapeError);
+}
+
+TEST(Logistic, TakesWhateverFeatures) {
+  // The class is the share of C and G, which no single position tells.
+  torch::manual_seed(4);
+  const at::Tensor label = torch::randint(2, {600}, at::kLong);
+  const at::Tensor chance = 0.35 + 0.3 * label.to(at::kFloat).unsqueeze(1).expand({600, 60});
+  const at::Tensor strong = torch::rand({600, 60}) < chance;
+  const at::Tensor ids = 7 + strong.to(at::kLong) +
+                         2 * (torch::rand({600, 60}) < 0.5) * strong.logical_not().logical_not();
+  const Rows train(ids.narrow(0, 0, 400), label.narrow(0, 0, 400));
+  const Rows test(ids.narrow(0, 400, 200), label.narrow(0, 400, 200));
+  const auto features = [](const data::Batch& batch) { return kmer_shares(batch.input, 1); };
+  LogisticOptions longer;
+  longer.epochs = 150;
+  const LogisticResult fitted = logistic_regression(train, test, 2, features, longer);
+  EXPECT_EQ(fitted.features, 4);
+  EXPECT_GT(fitted.accuracy, 0.95);
+}
+
 TEST(Logistic, FindsALineBetweenTwoClassesAndNoneWhereThereIsNone) {
   torch::manual_seed(2);
   const at::Tensor x = torch::randn({2000, 6, 1});
@@ -139,7 +178,7 @@ TEST(Logistic, FindsALineBetweenTwoClassesAndNoneWhereThereIsNone) {
   const auto [train, test] = split(side.to(at::kLong));
   LogisticOptions longer;  // three batches an epoch are few
   longer.epochs = 150;
-  const LogisticResult line = logistic_regression(train, test, 2, longer);
+  const LogisticResult line = logistic_regression(train, test, 2, pixel_features, longer);
   EXPECT_EQ(line.features, 6);
   EXPECT_GT(line.accuracy, 0.97);
   EXPECT_LT(line.train_loss, 0.2);

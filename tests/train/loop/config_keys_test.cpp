@@ -1,7 +1,10 @@
 // No key exists that no code reads: tiny runs that reach every code path read them all.
 #include "core/files/atomic_file.h"
+#include "data/tasks/dna_labelled.h"
+#include "tests/train/loop/glue_shards.h"
 #include "tests/train/loop/masked_run.h"
 #include "tests/train/loop/tiny_run.h"
+#include "train/loop/finetune.h"
 
 #include <gmock/gmock.h>
 
@@ -59,10 +62,33 @@ TEST(ConfigKeys, AreAllRead) {
        "data.dna.intervals=" + (runs.path() / "i.bed").string(), "data.dna.shift_left=3",
        "train.eval_every=1"},
   };
+  for (const std::string name : {"a", "b", "c"}) {
+    for (const char* species : {"x", "y"}) {
+      std::filesystem::create_directories(runs.path() / "genomes" / species);
+      std::ofstream(runs.path() / "genomes" / species / (name + ".fa"))
+          << ">c\nACGTACGTACGTACGTACGT\n";
+    }
+  }
+  kPaths.push_back(
+      {"data.task=species", "data.species.folder=" + (runs.path() / "genomes").string(),
+       "data.species.validation=[\"b\"]", "data.species.test=[\"c\"]", "model.head.pool=last"});
+  for (const char* part : {"train", "test"}) {
+    files::create_folders(runs.path() / "own" / part);
+    for (const char* name : {"a.fa", "b.fa"}) {
+      std::ofstream(runs.path() / "own" / part / name) << ">1\nACGT\n>2\nAC\n>3\nGGC\n";
+    }
+  }
+  data::prepare_dna_fasta({}, runs.path() / "own", runs.path() / "own.lcs", /*threads=*/1);
+  const std::vector<std::string> prompts = {
+      "data.task=prompts",    "data.path=" + (runs.path() / "own.lcs").string(),
+      "data.prompts.shots=1", "data.prompts.max_length=4",
+      "data.seq_len=20",      "model.soft_prompt=2",
+      "model.vocab_size=12",  "model.l_max=22"};
   kPaths.push_back(runs.images());
   kPaths.push_back(runs.series());
+  kPaths.push_back(prompts);
   const std::string without_stage = files::read_text(runs.config());
-  const std::size_t staged = kPaths.size() - 2;  // whole samples know no stages
+  const std::size_t staged = kPaths.size() - 3;  // whole samples know no stages
   files::write_atomic(runs.config(), without_stage + "[[data.stage]]\nseq_len = 8\nsteps = 1\n");
   std::vector<std::unique_ptr<RunConfig>> configs;
   std::vector<const RunConfig*> views;
@@ -87,6 +113,19 @@ TEST(ConfigKeys, AreAllRead) {
   launch.config_path = masked.file().string();
   longconv::train::train(*bert, launch);
   views.push_back(bert.get());
+  Launch tuning = launch;
+  tuning.overrides = {
+      "data.task=glue",
+      "data.path=" + glue_shard("sst2", masked.folder("glue"), masked.folder("vocab.txt")).string(),
+      "model.head.pool=first",
+      "init.from=" + masked.folder("bert").string(),
+      "schedule.max_steps=1",
+      "schedule.warmup_steps=0"};
+  auto glue = masked.config("glue_run", tuning.overrides);
+  tuning.overrides.push_back("run.dir=" + masked.folder("glue_run").string());
+  finetune(*glue, tuning);
+  longconv::train::train(*glue, tuning);
+  views.push_back(glue.get());
   EXPECT_GT(configs[0]->optim.group.size(), 0U) << "[[optim.group]]'s keys were not tried";
   EXPECT_THAT(unread(views), IsEmpty()) << "keys that no code reads";
 }
