@@ -35,7 +35,7 @@ _longconv_options() {
     import) echo "--out --allow --json $common" ;;
     export) echo "--format --out --json $common" ;;
     inspect | doctor) echo "--json $common" ;;
-    "bench conv") echo "--lengths --batch --channels --dtype --gated --filters --mode --plot --preset --device --repeats --json $common" ;;
+    "bench conv") echo "--lengths --batch --channels --dtype --gated --filters --mode --no-skip --plot --preset --device --repeats --json $common" ;;
     "bench short") echo "--lengths --batch --channels --taps --dtype --device --repeats --json $common" ;;
     "bench model") echo "--device --repeats --json $common" ;;
     report) echo "--out $common" ;;
