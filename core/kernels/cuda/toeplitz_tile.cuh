@@ -14,6 +14,7 @@
 
 #include "core/kernels/cuda/filter_taps.cuh"
 #include "core/kernels/cuda/long_conv_calls.cuh"
+#include "core/kernels/cuda/long_conv_toeplitz.h"
 #include "core/kernels/cuda/row_access.cuh"
 #include "core/kernels/cuda/row_exponent.cuh"
 #include "core/kernels/cuda/tensor_core.cuh"
@@ -27,7 +28,7 @@ inline constexpr int kStep = 64;                // lengths are padded to
 inline constexpr int kTileElements = 8 * 1024;  // rows times padded length, at most
 inline constexpr int kTileUnits = kTileElements / 8;
 inline constexpr int kTileBytes = 2 * kTileElements;
-inline constexpr int kMaxLength = kTileElements / 16;
+static_assert(kToeplitzMaxLength * 16 <= kTileElements);  // 16 rows, an operand's height
 
 /// Scaled rows have their largest element in [2^14, 2^15): a factor two below fp16's limit, and 28
 /// binary orders above its smallest normal number.
