@@ -8,22 +8,49 @@ namespace {
 
 constexpr int kScaleThreads = 1024;
 
+/// The sum of the taps' magnitudes bounds the spectrum: it is brought to [2^8, 2^9) for float32
+/// passes (log2_points = 0), and below 2^4 for those in fp16, whose rows are below 2: nothing of a
+/// row's spectrum, M^(1/2) times as large at most, leaves fp16.
 __global__ void __launch_bounds__(kScaleThreads)
-    tap_scale_kernel(const FilterRows filter, float* const scale) {
-  __shared__ float shared[kScaleThreads / 32];
+    tap_scale_kernel(const FilterRows filter, int log2_points, const TapScales scales) {
+  __shared__ float sums[kScaleThreads / 32];
+  __shared__ float maxima[kScaleThreads / 32];
+  after_last_pass();
   const FilterTaps taps = filter.row(blockIdx.x);
   float sum = 0.0F;
-  for (int j = threadIdx.x; j < taps.taps; j += kScaleThreads) sum += fabsf(taps.k[j]);
-  for (int j = threadIdx.x; j < taps.reverse_taps; j += kScaleThreads) {
-    sum += fabsf(taps.k_reverse[j]);
-  }
+  float largest = 0.0F;
+  const auto add = [&](const float* of, int count) {
+    for (int j = threadIdx.x; j < count; j += kScaleThreads) {
+      sum += fabsf(of[j]);
+      largest = fmaxf(largest, fabsf(of[j]));
+    }
+  };
+  add(taps.k, taps.taps);
+  add(taps.k_reverse, taps.reverse_taps);
   sum = warp_sum(sum);
-  if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = sum;
+  largest = warp_max(largest);
+  if (threadIdx.x % 32 == 0) {
+    sums[threadIdx.x / 32] = sum;
+    maxima[threadIdx.x / 32] = largest;
+  }
   __syncthreads();
-  sum = warp_sum(shared[threadIdx.x % 32]);
+  sum = warp_sum(sums[threadIdx.x % 32]);
+  largest = warp_max(maxima[threadIdx.x % 32]);
   // A circular filter's taps count at two lags.
   if (taps.mode == ConvMode::circular) sum *= 2.0F;
-  if (threadIdx.x == 0) scale[blockIdx.x] = power_of_two(8 - row_exponent<8>(sum));
+  if (threadIdx.x != 0) return;
+  const int h = static_cast<int>(blockIdx.x);
+  if (log2_points == 0) {
+    scales.of_spectrum[h] = scales.of_taps[h] = power_of_two(8 - row_exponent<8>(sum));
+    scales.of_rings[h] = 1.0F;
+    return;
+  }
+  const int of_taps = -row_exponent<0>(largest);
+  const int of_rings = 3 + log2_points / 2 - (row_exponent<0>(sum) + of_taps);
+  scales.of_taps[h] = power_of_two(of_taps);
+  scales.of_rings[h] = power_of_two(of_rings);
+  const float down = log2_points % 2 == 0 ? 1.0F : 0.70710678118654752F;
+  scales.of_spectrum[h] = down * power_of_two(of_taps + of_rings - log2_points / 2);
 }
 
 __global__ void __launch_bounds__(32 * kRingWarps, 2)
@@ -34,6 +61,7 @@ __global__ void __launch_bounds__(32 * kRingWarps, 2)
   const int ring = static_cast<int>(blockIdx.x) * kRingWarps + warp;
   const int channel = ring / outer;
   const int k1 = ring % outer;
+  after_last_pass();
   if (channel >= channels) return;
   const std::int64_t part = std::int64_t{outer} * plan::kRing;
   float2* const mine = gradient + channel * splits * part + std::int64_t{k1} * plan::kRing + lane;
@@ -53,26 +81,23 @@ __global__ void __launch_bounds__(32 * kRingWarps, 2)
 
 constexpr std::int64_t aligned(std::int64_t bytes) { return (bytes + 255) / 256 * 256; }
 
-template <class S>
+template <class Device>
 void make_spectrum(const LongConvArgs& args, void* memory, cudaStream_t stream) {
-  auto* const spectrum = static_cast<S*>(memory);
+  auto* const spectrum = static_cast<typename Device::S*>(memory);
   const int outer = outer_of(args);
-  auto* const scale = reinterpret_cast<float*>(spectrum + args.channels * points_of(args));
+  const TapScales scales(args, memory);
   const FilterRows filter(args);
-  make_tap_scales(filter, args.channels, scale, stream);
-  pass_in(TapRows{filter, scale, static_cast<int>(points_of(args))}, args.channels, outer, spectrum,
-          stream);
+  int log2_points = 0;
+  if (args.dtype != Dtype::f32) {
+    while ((std::int64_t{1} << log2_points) < points_of(args)) ++log2_points;
+  }
+  run(tap_scale_kernel, args.channels, kScaleThreads, 0, stream, filter, log2_points, scales);
+  Device::taps(filter, scales, static_cast<int>(args.channels), outer, spectrum, stream);
   const RowGroup all{0, 0, static_cast<int>(args.channels), 1};
-  pass_rings<true, Filter::none, false>(spectrum, static_cast<const S*>(nullptr), all, outer,
-                                        1.0F / down_of(outer), stream);
+  Device::forward_taps(spectrum, scales, all, outer, stream);
 }
 
 }  // namespace
-
-void make_tap_scales(const FilterRows& filter, std::int64_t rows, float* scale,
-                     cudaStream_t stream) {
-  run(tap_scale_kernel, rows, kScaleThreads, 0, stream, filter, scale);
-}
 
 void gradient_back(float2* gradient, int channels, int splits, int outer, cudaStream_t stream) {
   const int rings = channels * outer;
@@ -103,7 +128,7 @@ GroupSize group_size(const LongConvArgs& args, std::int64_t bytes_of_row) {
   }
   // Enough rings side by side to fill the device.
   const std::int64_t rings = std::int64_t{size.channels} * outer_of(args);
-  const std::int64_t wanted = (16L * multiprocessors() + rings - 1) / rings;
+  const std::int64_t wanted = (8L * multiprocessors() + rings - 1) / rings;
   size.splits = static_cast<int>(std::clamp<std::int64_t>(wanted, 1, size.batch));
   return size;
 }
@@ -117,10 +142,9 @@ Workspace::Workspace(const LongConvArgs& args, const GroupSize& size, bool backw
     at += aligned(count);
     return here;
   };
-  w_largest = reinterpret_cast<float*>(take(4 * kParts * rows));
-  v_largest = backward ? reinterpret_cast<float*>(take(4 * kParts * rows)) : nullptr;
-  w = take(rows * row_bytes(args));
-  v = backward ? take(rows * row_bytes(args)) : nullptr;
+  const std::int64_t sided_rows = rows * (backward ? 2 : 1);
+  largest = reinterpret_cast<float*>(take(4 * kParts * sided_rows));
+  data = take(sided_rows * row_bytes(args));
   gradient =
       backward ? reinterpret_cast<float2*>(take(8 * points_of(args) * size.channels * size.splits))
                : nullptr;
@@ -130,13 +154,14 @@ Workspace::Workspace(const LongConvArgs& args, const GroupSize& size, bool backw
 }  // namespace passes
 
 std::int64_t passes_spectrum_bytes(const LongConvArgs& args) {
-  return args.channels * (passes::row_bytes(args) + 4);
+  return args.channels * (passes::row_bytes(args) + passes::TapScales::kBytes);
 }
 
 void passes_filter_spectrum(const LongConvArgs& args, void* spectrum, Stream stream) {
   if (args.channels == 0) return;
-  args.dtype == Dtype::f32 ? passes::make_spectrum<float2>(args, spectrum, stream)
-                           : passes::make_spectrum<__half2>(args, spectrum, stream);
+  args.dtype == Dtype::f32
+      ? passes::make_spectrum<passes::FloatPasses>(args, spectrum, stream)
+      : passes::make_spectrum<passes::TensorPasses<__half>>(args, spectrum, stream);
 }
 
 std::int64_t passes_forward_workspace_bytes(const LongConvArgs& args) {

@@ -1,5 +1,5 @@
 // The long convolution of rows beyond 32,768 steps: the ring transform in three passes over a
-// scratch that stays in the L2 cache (ring_passes.cuh says how). Rows of the table in
+// scratch of 40 MB (tensor_outer.cuh and ring_passes.cuh say how). Rows of the table in
 // core/kernels/long_conv.h.
 #pragma once
 
@@ -13,9 +13,10 @@ inline constexpr std::int64_t kPassesMaxLength = std::int64_t{plan::kMaxLongOute
 /// A shorter row would be one of 65,536 steps: LibTorch's FFT at its own length costs no more.
 inline constexpr std::int64_t kPassesBestFrom = 24577;
 
-/// Every mode, one filter a channel, any B, H and K; from sm_80 on. Rows of up to 32,768 steps are
-/// taken too, as rows of 65,536. Sums are float32; between the passes 16-bit tensors' values are
-/// fp16, a row scaled by a power of two. Deterministic; a row's bits do not depend on its batch.
+/// Every mode, one filter a channel, any B, H and K; where ring_runs_here(), by the shared memory
+/// of its blocks and its launches. Rows of up to 32,768 steps are taken too, as rows of 65,536.
+/// Between the passes 16-bit tensors' values are fp16, a row scaled by a power of two.
+/// Deterministic; a row's bits do not depend on its batch.
 void passes_forward_bf16(const LongConvArgs& args, Stream stream);
 void passes_forward_f16(const LongConvArgs& args, Stream stream);
 void passes_forward_f32(const LongConvArgs& args, Stream stream);

@@ -57,6 +57,19 @@ __device__ __forceinline__ void for_each_index(const Use& use) {
   use_indices(use, std::make_integer_sequence<int, kCount>{});
 }
 
+/// A root w of a butterfly as kFactor (1 + i kRatio), or as kFactor (kRatio + i).
+template <int kNumerator, int kDenominator, bool kConjugate>
+struct ButterflyRoot {
+  static constexpr double kCosine = cosine_of_turn(kNumerator, kDenominator);
+  static constexpr double kSine =
+      (kConjugate ? -1.0 : 1.0) * sine_of_turn(kNumerator, kDenominator);
+  // 8 kNumerator within kDenominator of 0 or of half a turn: |cos| >= |sin|.
+  static constexpr bool kByCosine =
+      8 * kNumerator <= kDenominator || 8 * kNumerator >= 3 * kDenominator;
+  static constexpr float kFactor = static_cast<float>(kByCosine ? kCosine : kSine);
+  static constexpr float kRatio = static_cast<float>(kByCosine ? kSine / kCosine : kCosine / kSine);
+};
+
 /// sum = a + w b, difference = a - w b, w = e^{+-2 pi i kNumerator / kDenominator} in the first
 /// half turn.
 template <int kNumerator, int kDenominator, bool kConjugate>
@@ -68,25 +81,20 @@ __device__ __forceinline__ void butterfly(float2 a, float2 b, float2& sum, float
     sum = {a.x + c.x, a.y + c.y};
     difference = {a.x - c.x, a.y - c.y};
   } else {
-    constexpr double kCosine = cosine_of_turn(kNumerator, kDenominator);
-    constexpr double kSine = (kConjugate ? -1.0 : 1.0) * sine_of_turn(kNumerator, kDenominator);
-    // 8 kNumerator within kDenominator of 0 or of half a turn: |cos| >= |sin|.
-    constexpr bool kByCosine = 8 * kNumerator <= kDenominator || 8 * kNumerator >= 3 * kDenominator;
-    constexpr float kFactor = static_cast<float>(kByCosine ? kCosine : kSine);
-    constexpr float kRatio = static_cast<float>(kByCosine ? kSine / kCosine : kCosine / kSine);
-    const float2 c = kByCosine ? float2{fmaf(-kRatio, b.y, b.x), fmaf(kRatio, b.x, b.y)}
-                               : float2{fmaf(kRatio, b.x, -b.y), fmaf(kRatio, b.y, b.x)};
-    sum = {fmaf(kFactor, c.x, a.x), fmaf(kFactor, c.y, a.y)};
-    difference = {fmaf(-kFactor, c.x, a.x), fmaf(-kFactor, c.y, a.y)};
+    using W = ButterflyRoot<kNumerator, kDenominator, kConjugate>;
+    const float2 c = W::kByCosine ? float2{fmaf(-W::kRatio, b.y, b.x), fmaf(W::kRatio, b.x, b.y)}
+                                  : float2{fmaf(W::kRatio, b.x, -b.y), fmaf(W::kRatio, b.y, b.x)};
+    sum = {fmaf(W::kFactor, c.x, a.x), fmaf(W::kFactor, c.y, a.y)};
+    difference = {fmaf(-W::kFactor, c.x, a.x), fmaf(-W::kFactor, c.y, a.y)};
   }
 }
 
-/// x[k] becomes sum_j x[j] e^{+-2 pi i jk / kPoints}.
-template <bool kConjugate, int kPoints>
-__device__ __forceinline__ void transform(float2 (&x)[kPoints]) {
+/// x[k] becomes sum_j x[j] e^{+-2 pi i jk / kPoints}. A Value is anything that has a butterfly.
+template <bool kConjugate, class Value, int kPoints>
+__device__ __forceinline__ void transform(Value (&x)[kPoints]) {
   if constexpr (kPoints > 1) {
-    float2 even[kPoints / 2];
-    float2 odd[kPoints / 2];
+    Value even[kPoints / 2];
+    Value odd[kPoints / 2];
 #pragma unroll
     for (int j = 0; j < kPoints / 2; ++j) {
       even[j] = x[2 * j];

@@ -5,13 +5,12 @@
 //   rings   a warp takes a ring through the inner stages, the filter's spectrum and back, in place
 //   out     the outer stage back, real parts, skip, gates
 //
-// Sums are float32 throughout; the scratch is fp16 for 16-bit tensors, so rows are scaled by a
-// power of two on their way in.
+// Here in float32, of float32 rows and of every filter's gradient; tensor_passes.cuh and
+// tensor_rings.cuh are the same for 16-bit rows.
 #pragma once
 
 #include "core/kernels/cuda/filter_taps.cuh"
-#include "core/kernels/cuda/long_conv_calls.cuh"
-#include "core/kernels/cuda/row_exponent.cuh"
+#include "core/kernels/cuda/passes_rows.cuh"
 #include "core/kernels/cuda/warp_ring.cuh"
 #include "core/plan/long_plan.h"
 
@@ -20,119 +19,6 @@
 #include <cstdint>
 
 namespace longconv::kernels::cuda::passes {
-
-/// A complex value of the scratch and of the spectra.
-template <class T>
-struct ScratchOf {
-  using Type = __half2;
-};
-template <>
-struct ScratchOf<float> {
-  using Type = float2;
-};
-template <class T>
-using Scratch = typename ScratchOf<T>::Type;
-
-__device__ inline float2 wide(float2 x) { return x; }
-__device__ inline float2 wide(__half2 x) { return __half22float2(x); }
-__device__ inline void put(float2* to, float2 x) { *to = x; }
-__device__ inline void put(__half2* to, float2 x) { *to = __floats2half2_rn(x.x, x.y); }
-
-/// Rows of a call that are under way at once: some channels by some of the batch.
-struct RowGroup {
-  std::int64_t h0;
-  std::int64_t b0;
-  int channels;
-  int batch;
-
-  [[nodiscard]] __host__ __device__ int rows() const { return channels * batch; }
-  [[nodiscard]] __device__ std::int64_t h(int row) const { return h0 + row / batch; }
-  [[nodiscard]] __device__ std::int64_t b(int row) const { return b0 + row % batch; }
-};
-
-/// Largest magnitudes of a row's parts, and from them its scale.
-inline constexpr int kParts = 32;
-struct RowScales {
-  float* largest;  // [rows][kParts]
-
-  /// All lanes of a warp call it.
-  __device__ int exponent(int row) const {
-    return row_exponent<0>(warp_max(largest[row * kParts + static_cast<int>(threadIdx.x) % 32]));
-  }
-};
-
-/// x[i] = from[step i], or `other` from `left` on.
-template <class T, int kCount>
-__device__ __forceinline__ void load_steps(const T* from, int step, int left, float other,
-                                           float (&x)[kCount]) {
-#pragma unroll
-  for (int i = 0; i < kCount; ++i) x[i] = step * i < left ? to_float(from[step * i]) : other;
-}
-
-/// v = a * b of a group's rows.
-template <class T>
-struct SignalRows {
-  Signal<T> in;
-  RowGroup group;
-  RowScales scales;
-  int length;
-
-  using Value = float;
-  struct Row {
-    const T* a;
-    const T* b;
-    int length;
-    float scale;
-    /// Of steps first + step i, all loads before anything waits for one.
-    template <int kCount>
-    __device__ void load(int first, int step, float (&x)[kCount]) const {
-      const int left = length - first;
-      load_steps(a + first, step, left, 0.0F, x);
-      if (b != nullptr) {
-        float gate[kCount];
-        load_steps(b + first, step, left, 0.0F, gate);
-#pragma unroll
-        for (int i = 0; i < kCount; ++i) x[i] *= gate[i];
-      }
-#pragma unroll
-      for (int i = 0; i < kCount; ++i) x[i] *= scale;
-    }
-  };
-  /// Unscaled.
-  __device__ Row plain(int row) const {
-    const std::int64_t channel = group.h(row) * length;
-    const std::int64_t b = group.b(row);
-    return {in.a + b * in.a_stride + channel,
-            in.b == nullptr ? nullptr : in.b + b * in.b_stride + channel, length, 1.0F};
-  }
-  __device__ Row row(int r) const {
-    Row result = plain(r);
-    result.scale = power_of_two(-scales.exponent(r));
-    return result;
-  }
-};
-
-template <class T>
-__global__ void __launch_bounds__(256) largest_kernel(const SignalRows<T> rows) {
-  __shared__ float shared[8];
-  const int r = static_cast<int>(blockIdx.y);
-  const auto value = rows.plain(r);
-  float largest = 0.0F;
-  constexpr int kAtOnce = 8;
-  constexpr int kStep = 256 * kParts;
-  for (int n = static_cast<int>(blockIdx.x * 256 + threadIdx.x); n < rows.length;
-       n += kAtOnce * kStep) {
-    float x[kAtOnce];
-    value.load(n, kStep, x);
-#pragma unroll
-    for (const float y : x) largest = fmaxf(largest, fabsf(y));
-  }
-  largest = warp_max(largest);
-  if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = largest;
-  __syncthreads();
-  for (const float x : shared) largest = fmaxf(largest, x);
-  if (threadIdx.x == 0) rows.scales.largest[r * kParts + blockIdx.x] = largest;
-}
 
 /// The channels' filters, scaled.
 struct TapRows {
@@ -155,11 +41,6 @@ struct TapRows {
   };
   __device__ Row row(int h) const { return {filter.row(h), points, scale[h]}; }
 };
-
-/// scale[h]: a power of two that brings the sum of the taps' magnitudes, which bounds the spectrum,
-/// to [2^8, 2^9). With rows below 2 and the outer stage's gain below 2^5 nothing leaves fp16.
-void make_tap_scales(const FilterRows& filter, std::int64_t rows, float* scale,
-                     cudaStream_t stream);
 
 // ---- the outer stage ----------------------------------------------------------------------------
 
@@ -222,14 +103,15 @@ struct OuterThread {
 };
 
 /// scratch[row][k1][n2].
-template <class Rows, class S, int Q>
+template <class Rows, int Q>
 __global__ void __launch_bounds__(OuterShape<Q>::kThreads, 2)
-    in_kernel(const Rows rows, S* const scratch) {
+    in_kernel(const Rows rows, int first_row, float2* const scratch) {
   using Shape = OuterShape<Q>;
   extern __shared__ __align__(16) float2 memory[];
   const OuterThread<Q> thread(memory);
   typename Rows::Value value[plan::kSide];
-  rows.row(thread.row).load(thread.time(0), OuterThread<Q>::kTimeStep, value);
+  after_last_pass();
+  rows.row(first_row + thread.row).load(thread.time(0), OuterThread<Q>::kTimeStep, value);
   float2 x[plan::kSide];
   for_each_index<plan::kSide>([&](auto index) {
     constexpr int a = decltype(index)::value;
@@ -243,7 +125,7 @@ __global__ void __launch_bounds__(OuterShape<Q>::kThreads, 2)
     thread.tile[thread.place(thread.b, c)] = product(x[c], thread.twiddle(c, base));
   }
   __syncthreads();
-  S* const out = scratch + static_cast<std::int64_t>(thread.row) * Shape::kPoints;
+  float2* const out = scratch + static_cast<std::int64_t>(first_row + thread.row) * Shape::kPoints;
 #pragma unroll
   for (int i = 0; i < Shape::kShare; ++i) {
     float2 y[Q];
@@ -252,25 +134,26 @@ __global__ void __launch_bounds__(OuterShape<Q>::kThreads, 2)
     transform<false>(y);
 #pragma unroll
     for (int d = 0; d < Q; ++d) {
-      put(out + thread.ring_place(i, d), {y[d].x * Shape::kDown, y[d].y * Shape::kDown});
+      out[thread.ring_place(i, d)] = {y[d].x * Shape::kDown, y[d].y * Shape::kDown};
     }
   }
 }
 
 /// sink.store(row, n of value 0, step from one value to the next, values): R times as large as the
 /// inverse is.
-template <class Sink, class S, int Q>
+template <class Sink, int Q>
 __global__ void __launch_bounds__(OuterShape<Q>::kThreads, 2)
-    out_kernel(const S* const scratch, std::int64_t row_stride, const Sink sink) {
+    out_kernel(const float2* const scratch, std::int64_t row_stride, const Sink sink) {
   using Shape = OuterShape<Q>;
   extern __shared__ __align__(16) float2 memory[];
   const OuterThread<Q> thread(memory);
-  const S* const in = scratch + thread.row * row_stride;
+  const float2* const in = scratch + thread.row * row_stride;
+  after_last_pass();
 #pragma unroll
   for (int i = 0; i < Shape::kShare; ++i) {
     float2 y[Q];
 #pragma unroll
-    for (int d = 0; d < Q; ++d) y[d] = wide(in[thread.ring_place(i, d)]);
+    for (int d = 0; d < Q; ++d) y[d] = in[thread.ring_place(i, d)];
     transform<true>(y);
 #pragma unroll
     for (int b = 0; b < Q; ++b) thread.tile[thread.place(b, Shape::kShare * thread.b + i)] = y[b];
@@ -290,11 +173,11 @@ __global__ void __launch_bounds__(OuterShape<Q>::kThreads, 2)
   sink.store(thread.row, thread.time(0), OuterThread<Q>::kTimeStep, x);
 }
 
-/// out = factor (z + skip v), of a group's rows.
-template <class T>
+/// out = factor (z + skip v), of a group's rows: of one side, whose rows begin with first_row.
 struct OutputRows {
-  ApplyArgs<T> call;
+  ApplyArgs<float> call;
   RowGroup group;
+  int first_row;
   RowScales scales;
   const float* tap_scale;  // [H]
   float factor;            // undoes the passes' own scales
@@ -304,17 +187,17 @@ struct OutputRows {
     const std::int64_t h = group.h(row);
     const std::int64_t b = group.b(row);
     const std::int64_t channel = h * call.length + first;
-    const float scale = power_of_two(scales.exponent(row)) * factor / tap_scale[h];
+    const float scale = power_of_two(scales.exponent(first_row + row)) * factor / tap_scale[h];
     const float skip = call.skip == nullptr ? 0.0F : call.skip[h];
-    const T* const v_a =
+    const float* const v_a =
         call.skip == nullptr ? nullptr : call.in.a + b * call.in.a_stride + channel;
-    const T* const v_b = v_a == nullptr || call.in.b == nullptr
-                             ? nullptr
-                             : call.in.b + b * call.in.b_stride + channel;
+    const float* const v_b = v_a == nullptr || call.in.b == nullptr
+                                 ? nullptr
+                                 : call.in.b + b * call.in.b_stride + channel;
     const int left = call.length - first;
 #pragma unroll
     for (int begin = 0; begin < plan::kSide; begin += kAtOnce) {
-      const auto load = [&](const T* from, float other, float(&x)[kAtOnce]) {
+      const auto load = [&](const float* from, float other, float(&x)[kAtOnce]) {
         load_steps(from + step * begin, step, from == nullptr ? 0 : left - step * begin, other, x);
       };
       float value[kAtOnce];
@@ -325,7 +208,7 @@ struct OutputRows {
       load(v_b, 1.0F, gate);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        const T* const f = call.factor[i];
+        const float* const f = call.factor[i];
         load(f == nullptr ? nullptr : f + b * call.factor_stride[i] + channel, 1.0F, factors[i]);
       }
 #pragma unroll
@@ -335,11 +218,11 @@ struct OutputRows {
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
         if (call.out[i] == nullptr) continue;
-        T* const out = call.out[i] + b * call.out_stride + channel;
+        float* const out = call.out[i] + b * call.out_stride + channel;
 #pragma unroll
         for (int j = 0; j < kAtOnce; ++j) {
           const int n = step * (begin + j);
-          if (n < left) out[n] = from_float<T>(value[j] * factors[i][j]);
+          if (n < left) out[n] = value[j] * factors[i][j];
         }
       }
     }
@@ -388,22 +271,20 @@ struct GradientRows {
 inline constexpr int kRingWarps = 8;  // of a block
 inline constexpr int kRingBytes = 8 * kRingWarps * kTile;
 
-template <class S>
-__device__ inline void load_ring(const S* from, float2 (&x)[plan::kSide]) {
+__device__ inline void load_ring(const float2* from, float2 (&x)[plan::kSide]) {
 #pragma unroll
-  for (int i = 0; i < plan::kSide; ++i) x[i] = wide(from[plan::kSide * i]);
+  for (int i = 0; i < plan::kSide; ++i) x[i] = from[plan::kSide * i];
 }
-template <class S>
-__device__ inline void store_ring(const float2 (&x)[plan::kSide], S* to) {
+__device__ inline void store_ring(const float2 (&x)[plan::kSide], float2* to) {
 #pragma unroll
-  for (int i = 0; i < plan::kSide; ++i) put(to + plan::kSide * i, x[i]);
+  for (int i = 0; i < plan::kSide; ++i) to[plan::kSide * i] = x[i];
 }
 /// x *= w or conj(w).
-template <bool kConjugate, class S>
-__device__ inline void multiply_ring(const S* w, float2 (&x)[plan::kSide]) {
+template <bool kConjugate>
+__device__ inline void multiply_ring(const float2* w, float2 (&x)[plan::kSide]) {
 #pragma unroll
   for (int i = 0; i < plan::kSide; ++i) {
-    x[i] = turned<kConjugate>(x[i], wide(w[plan::kSide * i]));
+    x[i] = turned<kConjugate>(x[i], w[plan::kSide * i]);
   }
 }
 /// To the ring's points, twiddle and all, 1,024 times as large.
@@ -417,13 +298,11 @@ __device__ inline void scale_ring(float2 (&x)[plan::kSide], float by) {
   for (float2& y : x) y = {by * y.x, by * y.y};
 }
 
-enum class Filter { none, plain, conjugate };
-
 /// Each ring of a group's rows in place: forward, times the filter, back; what of it is asked for,
 /// and times `factor`.
-template <class S, bool kForward, Filter kFilter, bool kBack>
+template <bool kForward, Filter kFilter, bool kBack>
 __global__ void __launch_bounds__(32 * kRingWarps, 2)
-    ring_kernel(S* const data, const S* const spectrum, const RowGroup group, int outer,
+    ring_kernel(float2* const data, const float2* const spectrum, const RowGroup group, int outer,
                 float factor) {
   extern __shared__ __align__(16) float2 memory[];
   const int lane = static_cast<int>(threadIdx.x) % 32;
@@ -432,8 +311,9 @@ __global__ void __launch_bounds__(32 * kRingWarps, 2)
   const std::int64_t ring = std::int64_t{blockIdx.x} * kRingWarps + warp;
   const int row = static_cast<int>(ring / outer);
   const int k1 = static_cast<int>(ring % outer);
+  after_last_pass();
   if (row >= group.rows()) return;
-  S* const mine = data + ring * plan::kRing + lane;
+  float2* const mine = data + ring * plan::kRing + lane;
   float2 x[plan::kSide];
   load_ring(mine, x);
   if constexpr (kForward) {
@@ -449,27 +329,13 @@ __global__ void __launch_bounds__(32 * kRingWarps, 2)
   store_ring(x, mine);
 }
 
-/// dw's rings: forward, their share of the filter's gradient, times the filter's conjugate, back.
-template <class S>
-struct CorrelateArgs {
-  S* w;               // [rows][k1][n2]
-  const S* v;         // [rows][k1][k3][k2]: transformed
-  const S* spectrum;  // [H][k1][k3][k2]
-  float2* gradient;   // [channels][splits][k1][k3][k2]
-  RowScales v_scales;
-  RowScales w_scales;
-  RowGroup group;
-  int outer;
-  int splits;    // of the group's batch
-  bool first;    // else the gradient has sums already
-  float factor;  // undoes the passes' own scales
-};
+/// dw's rings, v's being spectra; kBack: back in time too.
 inline constexpr int kCorrelateWarps = 4;
 inline constexpr int kCorrelateBytes = 8 * kCorrelateWarps * kTile;
 
-template <class S>
+template <bool kBack>
 __global__ void __launch_bounds__(32 * kCorrelateWarps, 2)
-    correlate_kernel(const CorrelateArgs<S> args) {
+    correlate_kernel(const CorrelateArgs<float2> args) {
   extern __shared__ __align__(16) float2 memory[];
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int warp = static_cast<int>(threadIdx.x) / 32;
@@ -478,6 +344,7 @@ __global__ void __launch_bounds__(32 * kCorrelateWarps, 2)
   const int k1 = task % args.outer;
   const int split = task / args.outer % args.splits;
   const int channel = task / args.outer / args.splits;
+  after_last_pass();
   if (channel >= args.group.channels) return;
   const int batch = args.group.batch;
   float2 sum[plan::kSide] = {};
@@ -485,22 +352,26 @@ __global__ void __launch_bounds__(32 * kCorrelateWarps, 2)
     const int row = channel * batch + b;
     const std::int64_t place = (std::int64_t{row} * args.outer + k1) * plan::kRing + lane;
     float2 x[plan::kSide];
-    load_ring(args.w + place, x);
+    load_ring(args.data + place, x);
     twist_ring<false>(x, args.outer, k1, lane);
     warp_forward(x, tile, lane);
     const float scale =
-        power_of_two(args.v_scales.exponent(row) + args.w_scales.exponent(row)) * args.factor;
-    const S* const v = args.v + place;
+        power_of_two(args.scales.exponent(row) + args.scales.exponent(args.group.rows() + row)) *
+        args.factor;
+    const float2* const v =
+        args.data + place + std::int64_t{args.group.rows()} * args.outer * plan::kRing;
 #pragma unroll
     for (int i = 0; i < plan::kSide; ++i) {
-      const float2 y = turned<true>(x[i], wide(v[plan::kSide * i]));
+      const float2 y = turned<true>(x[i], v[plan::kSide * i]);
       sum[i] = {fmaf(scale, y.x, sum[i].x), fmaf(scale, y.y, sum[i].y)};
     }
-    multiply_ring<true>(args.spectrum + (args.group.h(row) * args.outer + k1) * plan::kRing + lane,
-                        x);
-    ring_back(x, tile, args.outer, k1, lane);
-    scale_ring(x, 1.0F / plan::kRing);
-    store_ring(x, args.w + place);
+    if constexpr (kBack) {
+      multiply_ring<true>(
+          args.spectrum + (args.group.h(row) * args.outer + k1) * plan::kRing + lane, x);
+      ring_back(x, tile, args.outer, k1, lane);
+      scale_ring(x, 1.0F / plan::kRing);
+      store_ring(x, args.data + place);
+    }
   }
   float2* const out =
       args.gradient +

@@ -112,6 +112,7 @@ Both run_both(LongConvInputs in, ConvMode mode, double gradient_scale = 1.0) {
 /// parts rounded to `dtype`.
 double promised(const Problem& p) {
   const bool two_sided = p.mode != ConvMode::causal;
+  const bool in_passes = p.length > 32768;  // one more rounding a stage of the outer transform
   if (p.filters > 1 && p.dtype == Dtype::bf16) {
     return 2.7e-3;
   }
@@ -119,7 +120,13 @@ double promised(const Problem& p) {
     return 2e-6;
   }
   if (p.dtype == Dtype::f16) {
+    if (in_passes) {
+      return two_sided ? 1.5e-3 : 1.3e-3;
+    }
     return two_sided ? 1.25e-3 : 1.1e-3;
+  }
+  if (in_passes) {
+    return 2.3e-3;
   }
   return p.smooth ? 2.2e-3 : two_sided ? 2.1e-3 : 2.0e-3;
 }
@@ -226,7 +233,8 @@ TEST_P(FusedLongConvRows, StayInRangeForConstantsAndDeltas) {
       in.u.select(2, GetParam() / 3).fill_(2e4);
     }
     const at::Tensor want = long_conv_with(long_conv_rows().back(), exact(in), ConvMode::causal);
-    EXPECT_LE(relative_l2(long_conv(in, ConvMode::causal), want), 2.5e-3) << delta;
+    const double bound = GetParam() > 32768 ? 2.7e-3 : 2.5e-3;
+    EXPECT_LE(relative_l2(long_conv(in, ConvMode::causal), want), bound) << delta;
   }
 }
 

@@ -192,33 +192,33 @@ INSTANTIATE_TEST_SUITE_P(EveryOuter, RingPhases, ::testing::ValuesIn(kOuters));
 // -------------------------------------------------
 
 /// [k1] of one column of R values, half by half as the kernel does it.
-Values long_outer_stage(const Values& column, int outer) {
-  const int q = outer / kSide;
+Values long_outer_stage(const Values& column, int outer, int p) {
+  const int q = outer / p;
   Values rings(at(outer));
-  for (int c = 0; c < kSide; ++c) {
+  for (int c = 0; c < p; ++c) {
     Values half(at(q));  // [b]
     for (int b = 0; b < q; ++b) {
-      for (int a = 0; a < kSide; ++a) {
-        half[at(b)] += column[at(q * a + b)] * root(long_first_phase(a, c));
+      for (int a = 0; a < p; ++a) {
+        half[at(b)] += column[at(q * a + b)] * root(long_first_phase(p, a, c));
       }
       half[at(b)] *= root(long_twiddle(outer, b, c));
     }
     for (int d = 0; d < q; ++d) {
       for (int b = 0; b < q; ++b) {
-        rings[at(c + kSide * d)] += half[at(b)] * root(long_second_phase(outer, b, d));
+        rings[at(c + p * d)] += half[at(b)] * root(long_second_phase(q, b, d));
       }
     }
   }
   return rings;
 }
 
-class LongPlan : public ::testing::TestWithParam<int> {};
+class LongPlan : public ::testing::TestWithParam<std::tuple<int, int>> {};  // R, P
 
 TEST_P(LongPlan, ItsOuterStageIsTheRings) {
-  const int outer = GetParam();
+  const auto [outer, p] = GetParam();
   const std::vector<double> values = testing::random_values(at(outer), 5, Dtype::f64);
   const Values column(values.begin(), values.end());
-  const Values got = long_outer_stage(column, outer);
+  const Values got = long_outer_stage(column, outer, p);
   for (int k1 = 0; k1 < outer; ++k1) {
     Complex want;
     for (int n1 = 0; n1 < outer; ++n1) want += column[at(n1)] * root(outer_phase(outer, n1, k1));
@@ -227,27 +227,49 @@ TEST_P(LongPlan, ItsOuterStageIsTheRings) {
 }
 
 TEST_P(LongPlan, ItsPhasesAddUpToTheTransforms) {
-  const int outer = GetParam();
-  const int q = outer / kSide;
+  const auto [outer, p] = GetParam();
+  const int q = outer / p;
   constexpr std::int64_t kTurn = 1 << 22;  // every phase of the plan divides it
   const auto turns = [](Phase phase) { return phase.numerator * (kTurn / phase.denominator); };
   const std::int64_t points = std::int64_t{outer} * kRing;
   std::mt19937 random(11);
   for (int trial = 0; trial < 20000; ++trial) {
-    const int a = static_cast<int>(random() % 32), b = static_cast<int>(random() % at(q));
-    const int c = static_cast<int>(random() % 32), d = static_cast<int>(random() % at(q));
+    const int a = static_cast<int>(random() % at(p)), b = static_cast<int>(random() % at(q));
+    const int c = static_cast<int>(random() % at(p)), d = static_cast<int>(random() % at(q));
     const int n2 = static_cast<int>(random() % kRing), k2 = static_cast<int>(random() % kRing);
     const std::int64_t n = std::int64_t{kRing} * (q * a + b) + n2;
-    const int k1 = c + kSide * d;
+    const int k1 = c + p * d;
     const std::int64_t whole = n * (4 * (k1 + std::int64_t{outer} * k2) + 1) % (4 * points);
-    const std::int64_t sum = turns(long_first_phase(a, c)) + turns(long_twiddle(outer, b, c)) +
-                             turns(long_second_phase(outer, b, d)) +
+    const std::int64_t sum = turns(long_first_phase(p, a, c)) + turns(long_twiddle(outer, b, c)) +
+                             turns(long_second_phase(q, b, d)) +
                              turns(ring_twiddle(outer, k1, n2)) + n2 * k2 % kRing * (kTurn / kRing);
     ASSERT_EQ(sum % kTurn, whole * (kTurn / (4 * points))) << n << " " << k1;
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryOuter, LongPlan, ::testing::Values(64, 128, 256, 512, 1024));
+using Split = std::tuple<int, int>;
+INSTANTIATE_TEST_SUITE_P(EveryOuter, LongPlan,
+                         ::testing::Values(Split{64, 32}, Split{128, 32}, Split{256, 32},
+                                           Split{512, 32}, Split{512, 64}, Split{1024, 32},
+                                           Split{1024, 64}, Split{1024, 128}));
+
+/// The passes' order of n22 and k2: every one once, sixteen on where ring_plan.h's is, so that the
+/// butterflies of d and beta stay, and four values of a lane's n22 are two pairs of neighbours.
+TEST(PassOrder, KeepsTheButterfliesAndPairsNeighbours) {
+  std::set<int> seen;
+  for (int place = 0; place < kSide; ++place) seen.insert(pass_order(place));
+  EXPECT_EQ(seen.size(), at(kSide));
+  EXPECT_EQ(*seen.rbegin(), kSide - 1);
+  for (int place = 0; place < 16; ++place) {
+    EXPECT_EQ(pass_order(place + 16), pass_order(place) + 16) << place;
+  }
+  for (int g = 0; g < 8; ++g) {
+    for (const int d : {0, 16}) {
+      EXPECT_EQ(pass_order(d + g) % 2, 0);
+      EXPECT_EQ(pass_order(d + 8 + g), pass_order(d + g) + 1);
+    }
+  }
+}
 
 TEST(LongPlanSize, IsTheSmallestThatHoldsTheLength) {
   EXPECT_EQ(long_outer_for(1), 64);
