@@ -35,19 +35,23 @@ std::int64_t turns(Phase phase) {
 // ---- the stages
 // ------------------------------------------------------------------------------------
 
-/// The two inner stages of one ring, from point n2 to [k2][k3], each as its kernel's two halves.
-Values inner_forward(const Values& ring) {
+int as_it_is(int place) { return place; }
+
+/// The two inner stages of one ring, from point n2 to [k2][k3], each as its kernel's two halves;
+/// n22 and k2 in the order of a kernel's places.
+Values inner_forward(const Values& ring, int (*order)(int) = as_it_is) {
   Values middle(kRing);  // [k2][n22]
   for (int n22 = 0; n22 < kSide; ++n22) {
     for (int b = 0; b < 16; ++b) {
       Complex half[2];
       for (int c = 0; c < 2; ++c) {
         for (int alpha = 0; alpha < 16; ++alpha) {
-          half[c] += root(inner_phase(b, alpha, c)) * ring[at(kSide * (2 * alpha + c) + n22)];
+          half[c] +=
+              root(inner_phase(order(b), alpha, c)) * ring[at(kSide * (2 * alpha + c) + n22)];
         }
       }
-      middle[at(kSide * b + n22)] = half[0] + half[1];
-      middle[at(kSide * (b + 16) + n22)] = half[0] - half[1];
+      middle[at(kSide * order(b) + n22)] = half[0] + half[1];
+      middle[at(kSide * order(b + 16) + n22)] = half[0] - half[1];
     }
   }
   Values spectrum(kRing);
@@ -60,8 +64,9 @@ Values inner_forward(const Values& ring) {
       for (int e = 0; e < 16; ++e) {
         Complex sum;
         for (int gamma = 0; gamma < 16; ++gamma) {
-          const Complex butterfly = row[at(gamma)] + (eps == 0 ? 1.0 : -1.0) * row[at(gamma + 16)];
-          sum += root(inner_phase(gamma, e, eps)) * butterfly;
+          const Complex butterfly =
+              row[at(order(gamma))] + (eps == 0 ? 1.0 : -1.0) * row[at(order(gamma + 16))];
+          sum += root(inner_phase(order(gamma), e, eps)) * butterfly;
         }
         spectrum[at(kSide * k2 + 2 * e + eps)] = sum;
       }
@@ -223,6 +228,55 @@ TEST_P(LongPlan, ItsOuterStageIsTheRings) {
     Complex want;
     for (int n1 = 0; n1 < outer; ++n1) want += column[at(n1)] * root(outer_phase(outer, n1, k1));
     ASSERT_LT(std::abs(got[at(k1)] - want), 1e-12 * outer) << k1;
+  }
+}
+
+/// The whole of a long row as the kernels take it: the outer stage in two halves, the rings in the
+/// passes' order. [k1][k2][k3].
+Values long_forward(const Values& x, int outer, int p) {
+  std::vector<Values> rings(at(outer), Values(kRing));
+  for (int n2 = 0; n2 < kRing; ++n2) {
+    Values column(at(outer));
+    for (int n1 = 0; n1 < outer; ++n1) column[at(n1)] = x[at(kRing * n1 + n2)];
+    const Values values = long_outer_stage(column, outer, p);
+    for (int k1 = 0; k1 < outer; ++k1) {
+      rings[at(k1)][at(n2)] = values[at(k1)] * root(ring_twiddle(outer, k1, n2));
+    }
+  }
+  Values spectrum;
+  for (const Values& ring : rings) {
+    const Values inner = inner_forward(ring, pass_order);
+    spectrum.insert(spectrum.end(), inner.begin(), inner.end());
+  }
+  return spectrum;
+}
+
+TEST(LongPlanWhole, ExecutedInFloat64IsTheTwoSidedConvolution) {
+  constexpr int kOuter = 64;
+  const int points = kOuter * kRing;
+  reference::LongConv x;
+  x.length = points - 5;  // not a power of two
+  x.taps = x.length;
+  x.reverse_taps = x.length / 2;
+  x.u = testing::random_values(static_cast<std::size_t>(x.length), 1, Dtype::f64);
+  x.k = testing::random_values(static_cast<std::size_t>(x.taps), 2, Dtype::f64);
+  x.k_reverse = testing::random_values(static_cast<std::size_t>(x.reverse_taps), 3, Dtype::f64);
+
+  Values signal(at(points));
+  std::copy(x.u.begin(), x.u.end(), signal.begin());
+  Values product = long_forward(signal, kOuter, 32);
+  const Values filter = long_forward(filter_row(x, points), kOuter, 32);
+  for (std::size_t i = 0; i < product.size(); ++i) product[i] *= filter[i];
+
+  const auto length = static_cast<int>(x.length);
+  for (const int n : {0, 1, 33, 1024, points / 2, points - 6}) {
+    double want = 0.0;
+    for (int s = 0; s <= n; ++s) want += x.k[at(s)] * x.u[at(n - s)];
+    for (int j = 0; j < length / 2 && n + 1 + j < length; ++j) {
+      want += x.k_reverse[at(j)] * x.u[at(n + 1 + j)];
+    }
+    EXPECT_NEAR(inverse_at(product, kOuter, n).real(), want, 1e-12 * points) << n;
+    EXPECT_GT(std::abs(want), 1.0) << n << ": zeros would pass";
   }
 }
 
