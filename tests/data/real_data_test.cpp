@@ -1,12 +1,12 @@
 // From files as people have them to batches, on data that nobody made for a test: six novels,
 // Reuters stories, splice junctions (data.md 8.1).
+#include "core/files/cache_folder.h"
 #include "data/tasks/dna_labelled.h"
 #include "data/tasks/documents_lm.h"
 #include "data/tasks/labelled.h"
 #include "data/tasks/prepare.h"
 #include "data/tasks/samples.h"
 #include "data/tokenizers/tokenizer.h"
-#include "tests/data/data_sets.h"
 #include "tests/data/helpers.h"
 
 #include <gmock/gmock.h>
@@ -23,6 +23,32 @@ using test::slurp;
 using ::testing::ElementsAre;
 using ::testing::StartsWith;
 
+/// What scripts/data_sets leaves in the cache under `name`; tests skip where it has not run.
+class DataSet : public ::testing::Test {
+ protected:
+  explicit DataSet(const char* name) : source_(files::cache_folder() / "data_sets" / name) {}
+  void SetUp() override {
+    if (!fs::exists(source_)) GTEST_SKIP() << source_ << " is not there: scripts/data_sets";
+  }
+  fs::path source_;
+  test::ScratchFolder folder_;
+};
+
+class Austen : public DataSet {
+ protected:
+  Austen() : DataSet("austen") {}
+};
+
+class Reuters : public DataSet {
+ protected:
+  Reuters() : DataSet("reuters") {}
+};
+
+class SpliceJunctions : public DataSet {
+ protected:
+  SpliceJunctions() : DataSet("splice") {}
+};
+
 std::vector<fs::path> shards_of(const fs::path& corpus, const ManifestSplit& split) {
   std::vector<fs::path> out;
   for (const ManifestShard& shard : split.shards) out.push_back(corpus / shard.file);
@@ -35,13 +61,10 @@ std::vector<std::int64_t> all_of(const Dataset& data) {
   return out;
 }
 
-TEST(Austen, SixNovelsAreSixDocumentsAndComeBack) {
-  const fs::path novels = test::data_set("austen");
-  LONGCONV_NEEDS_DATA_SET(novels);
-  const test::ScratchFolder folder;
+TEST_F(Austen, SixNovelsAreSixDocumentsAndComeBack) {
   PrepareOptions options;
-  options.sources = {novels.string()};
-  options.out = folder / "corpus";
+  options.sources = {source_.string()};
+  options.out = folder_ / "corpus";
   options.threads = 2;
   const Manifest manifest = prepare_corpus(options).manifest;
   EXPECT_EQ(manifest.train.documents, 6);
@@ -59,18 +82,15 @@ TEST(Austen, SixNovelsAreSixDocumentsAndComeBack) {
     shard.read(first, ids);
     EXPECT_EQ(ids.back(), tokenizer->eos_id());
     const std::vector<std::int32_t> text(ids.begin(), ids.end() - 1);
-    EXPECT_TRUE(tokenizer->decode(text) == slurp(novels / (books[i] + ".txt"))) << books[i];
+    EXPECT_TRUE(tokenizer->decode(text) == slurp(source_ / (books[i] + ".txt"))) << books[i];
   }
 }
 
-TEST(Austen, LinesPackIntoRowsThatPredictEachTokenOnce) {
-  const fs::path novels = test::data_set("austen");
-  LONGCONV_NEEDS_DATA_SET(novels);
-  const test::ScratchFolder folder;
+TEST_F(Austen, LinesPackIntoRowsThatPredictEachTokenOnce) {
   PrepareOptions options;
-  options.sources = {novels.string()};
+  options.sources = {source_.string()};
   options.lines = true;
-  options.out = folder / "corpus";
+  options.out = folder_ / "corpus";
   const Manifest manifest = prepare_corpus(options).manifest;
   EXPECT_EQ(manifest.train.documents + manifest.empty_documents, 73'422) << "lines";
 
@@ -105,21 +125,18 @@ std::map<std::int64_t, int> labels_of(const fs::path& shard, const char* part) {
   return out;
 }
 
-TEST(Reuters, StoriesBecomeTheTextTask) {
-  const fs::path stories = test::data_set("reuters");
-  LONGCONV_NEEDS_DATA_SET(stories);
-  const test::ScratchFolder folder;
+TEST_F(Reuters, StoriesBecomeTheTextTask) {
   const auto counts = [&](const char* topic) {
-    EXPECT_EQ(prepare_imdb(ImdbConfig(), stories / topic, folder / topic, 1).samples, 2158);
-    const auto train = labels_of(folder / topic, "train");
-    const auto test = labels_of(folder / topic, "test");
+    EXPECT_EQ(prepare_imdb(ImdbConfig(), source_ / topic, folder_ / topic, 1).samples, 2158);
+    const auto train = labels_of(folder_ / topic, "train");
+    const auto test = labels_of(folder_ / topic, "test");
     return std::vector{train.at(0), train.at(1), test.at(0), test.at(1)};
   };
   EXPECT_THAT(counts("corn"), ElementsAre(1554 - 45, 45, 604 - 24, 24));
   EXPECT_THAT(counts("grain"), ElementsAre(1554 - 103, 103, 604 - 57, 57));
 
   SampleConfig config;
-  config.path.set((folder / "corn").string());
+  config.path.set((folder_ / "corn").string());
   config.split.validation_share.set(0.0);
   const SampleDataset data(config);
   const Batch batch = data.get(std::vector<std::int64_t>{0});
@@ -132,12 +149,9 @@ TEST(Reuters, StoriesBecomeTheTextTask) {
                                "Bahia cocoa zone, alleviating the drought since early January"));
 }
 
-TEST(SpliceJunctions, HaveTheirSignalsWhereBiologyPutsThem) {
-  const fs::path junctions = test::data_set("splice");
-  LONGCONV_NEEDS_DATA_SET(junctions);
-  const test::ScratchFolder folder;
-  const fs::path shard = folder / "splice.lcs";
-  EXPECT_EQ(prepare_dna_fasta(DnaFastaConfig(), junctions, shard, 1).samples, 3186);
+TEST_F(SpliceJunctions, HaveTheirSignalsWhereBiologyPutsThem) {
+  const fs::path shard = folder_ / "splice.lcs";
+  EXPECT_EQ(prepare_dna_fasta(DnaFastaConfig(), source_, shard, 1).samples, 3186);
   // ei, ie, n, sorted by name.
   const auto train = labels_of(shard, "train");
   const auto test = labels_of(shard, "test");
