@@ -2,6 +2,7 @@
 #include "apps/commands.h"
 #include "apps/machine.h"
 #include "apps/version.h"
+#include "core/files/cache_folder.h"
 #include "core/runtime/device.h"
 
 #define AT_PER_OPERATOR_HEADERS
@@ -171,7 +172,7 @@ void check_space(Report& report) {
     }
   };
   disk("disk", std::filesystem::current_path(), "work elsewhere, or set run.dir for your runs");
-  disk("cache", cache_folder(), "set LONGCONV_CACHE to a folder that you may write to");
+  disk("cache", files::cache_folder(), "set LONGCONV_CACHE to a folder that you may write to");
 }
 
 }  // namespace

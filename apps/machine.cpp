@@ -202,13 +202,6 @@ Disk find_disk(const fs::path& folder) {
   return disk;
 }
 
-fs::path cache_folder() {
-  if (const char* set = std::getenv("LONGCONV_CACHE")) return set;
-  if (const char* xdg = std::getenv("XDG_CACHE_HOME")) return fs::path(xdg) / "longconv";
-  const char* home = std::getenv("HOME");
-  return fs::path(home == nullptr ? "/" : home) / ".cache" / "longconv";
-}
-
 std::vector<Library> find_libraries() {
   std::vector<Library> libraries;
   const auto integer = [&](const char* name, const char* function, auto show) {

@@ -51,9 +51,6 @@ struct Disk {
 };
 Disk find_disk(const std::filesystem::path& folder);
 
-/// LONGCONV_CACHE, else XDG_CACHE_HOME/longconv, else HOME/.cache/longconv.
-std::filesystem::path cache_folder();
-
 /// A library that this process has loaded.
 struct Library {
   std::string name;

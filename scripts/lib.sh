@@ -17,7 +17,7 @@ CACHE=${LONGCONV_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/longconv}
 BUILD_PACKAGES=(g++ cmake ninja-build pkg-config ccache ca-certificates python3 python3-pip unzip
   libfmt-dev libspdlog-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libsimdjson-dev
   libzstd-dev zlib1g-dev libpng-dev libhdf5-dev libsentencepiece-dev libutf8proc-dev
-  libdeflate-dev libgtest-dev libgmock-dev libbenchmark-dev)
+  libisal-dev libgtest-dev libgmock-dev libbenchmark-dev)
 TEXT_PACKAGES=(bible-kjv bible-kjv-text jargon-text)
 # Data that tests read where they are installed, and skip where not.
 DATA_PACKAGES=(dataset-fashion-mnist bowtie2-examples ragout-examples python-biopython-doc

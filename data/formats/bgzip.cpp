@@ -3,7 +3,8 @@
 #include "core/base/check.h"
 #include "data/formats/beside.h"
 
-#include <libdeflate.h>
+#include <isa-l/crc.h>
+#include <isa-l/igzip_lib.h>
 
 #include <algorithm>
 #include <array>
@@ -69,12 +70,18 @@ void check_end(std::span<const std::byte> bytes, const std::string& path) {
       DataError, "{}: truncated: it does not end with bgzip's empty member", path);
 }
 
-/// One decompressor a thread: they are not to be shared, and making one costs a page of memory.
-libdeflate_decompressor* decompressor() {
-  thread_local const std::unique_ptr<libdeflate_decompressor, void (*)(libdeflate_decompressor*)>
-      mine(libdeflate_alloc_decompressor(), &libdeflate_free_decompressor);
-  LONGCONV_CHECK(mine != nullptr, MemoryError, "no memory for a decompressor");
-  return mine.get();
+/// Whether `data` is a deflate stream of exactly `out.size()` bytes, which `out` then holds.
+bool inflate_exactly(std::span<const std::byte> data, std::span<char> out) {
+  // 86 KiB, mostly tables and buffers that isal_inflate_init() leaves as they are.
+  thread_local const auto state = std::make_unique<inflate_state>();
+  isal_inflate_init(state.get());
+  // It only reads what it is given, through a pointer to bytes that may be written.
+  state->next_in = const_cast<std::uint8_t*>(reinterpret_cast<const std::uint8_t*>(data.data()));
+  state->avail_in = static_cast<std::uint32_t>(data.size());
+  state->next_out = reinterpret_cast<std::uint8_t*>(out.data());
+  state->avail_out = static_cast<std::uint32_t>(out.size());
+  return isal_inflate_stateless(state.get()) == ISAL_DECOMP_OK && state->avail_out == 0 &&
+         state->block_state == ISAL_BLOCK_FINISH;
 }
 
 /// Members that a thread has inflated lately. Windows are often neighbours, and those of a small
@@ -247,15 +254,12 @@ void inflate_member(std::span<const std::byte> bytes, const BgzipMember& member,
                  path, out.size(), member.file_offset);
   const auto whole = bytes.subspan(static_cast<std::size_t>(member.file_offset), facts->bytes);
   const auto data = whole.subspan(facts->data, facts->bytes - facts->data - kTrailer);
-  // An exact size: more or less text than the trailer says is an error too.
-  const libdeflate_result result = libdeflate_deflate_decompress(
-      decompressor(), data.data(), data.size(), out.data(), out.size(), nullptr);
-  LONGCONV_CHECK(result == LIBDEFLATE_SUCCESS, DataError,
+  LONGCONV_CHECK(inflate_exactly(data, out), DataError,
                  "{}: damaged deflate data in the member at byte {}", path, member.file_offset);
-  LONGCONV_CHECK(libdeflate_crc32(0, out.data(), out.size()) ==
-                     load<std::uint32_t>(whole, facts->bytes - kTrailer),
-                 DataError, "{}: wrong CRC-32 of the member at byte {}: damaged", path,
-                 member.file_offset);
+  const auto* text = reinterpret_cast<const std::uint8_t*>(out.data());
+  LONGCONV_CHECK(
+      crc32_gzip_refl(0, text, out.size()) == load<std::uint32_t>(whole, facts->bytes - kTrailer),
+      DataError, "{}: wrong CRC-32 of the member at byte {}: damaged", path, member.file_offset);
 }
 
 std::unique_ptr<TextStore> open_bgzip(files::MappedFile file) {

@@ -34,16 +34,6 @@ std::string last_words() {
   return words.empty() ? "no reason given by HDF5" : words;
 }
 
-// Deflate, the densest of HDF5's usual filters, cannot pack tighter than this.
-constexpr std::uint64_t kMaxCompression = 1032;
-
-std::uint64_t stored_bytes(const Handle& dataset) {
-  const Handle plist(H5Dget_create_plist(dataset.get()), &H5Pclose);
-  const bool filtered = plist.valid() && H5Pget_nfilters(plist.get()) > 0;
-  const std::uint64_t stored = H5Dget_storage_size(dataset.get());
-  return filtered ? stored * kMaxCompression : stored;
-}
-
 Handle memory_space(std::uint64_t count) {
   const hsize_t dims[] = {count};
   return {H5Screate_simple(1, dims, nullptr), &H5Sclose};
@@ -60,20 +50,6 @@ Handle selected_space(const Handle& dataset, std::uint64_t first, std::uint64_t 
   return space;
 }
 
-Handle open_attribute(const Handle& file, const fs::path& path, const char* name) {
-  LONGCONV_CHECK(
-      H5Aexists(file.get(), name) > 0, DataError,
-      "{}: no attribute {}; a token container has eos_id, vocab_size and tokenizer_sha256",
-      path.string(), name);
-  Handle attribute(H5Aopen(file.get(), name, H5P_DEFAULT), &H5Aclose);
-  LONGCONV_CHECK(attribute.valid(), DataError, "{}: attribute {}: {}", path.string(), name,
-                 last_words());
-  const Handle space(H5Aget_space(attribute.get()), &H5Sclose);
-  LONGCONV_CHECK(space.valid() && H5Sget_simple_extent_npoints(space.get()) == 1, DataError,
-                 "{}: attribute {}: expected one value", path.string(), name);
-  return attribute;
-}
-
 }  // namespace
 
 Session::Session() : lock_(library_mutex()) {
@@ -82,111 +58,6 @@ Session::Session() : lock_(library_mutex()) {
 }
 
 Session::~Session() { H5Eset_auto2(H5E_DEFAULT, printer_, printer_data_); }
-
-Handle open_file(const fs::path& path) {
-  std::error_code error;
-  LONGCONV_CHECK(fs::is_regular_file(path, error), DataError, "{}: no such file", path.string());
-  Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), &H5Fclose);
-  LONGCONV_CHECK(file.valid(), DataError, "{}: not a readable HDF5 file: {}", path.string(),
-                 last_words());
-  return file;
-}
-
-bool has_dataset(const Handle& file, const char* name) {
-  return H5Lexists(file.get(), name, H5P_DEFAULT) > 0;
-}
-
-Dataset open_dataset(const Handle& file, const fs::path& path, const char* name, int rank) {
-  Dataset out;
-  out.where = fmt::format("{}: /{}", path.string(), name);
-  LONGCONV_CHECK(has_dataset(file, name), DataError, "{}: no such dataset", out.where);
-  out.handle = Handle(H5Dopen2(file.get(), name, H5P_DEFAULT), &H5Dclose);
-  LONGCONV_CHECK(out.handle.valid(), DataError, "{}: {}", out.where, last_words());
-  const Handle type(H5Dget_type(out.handle.get()), &H5Tclose);
-  const Handle space(H5Dget_space(out.handle.get()), &H5Sclose);
-  LONGCONV_CHECK(type.valid() && space.valid(), DataError, "{}: {}", out.where, last_words());
-  out.type_class = H5Tget_class(type.get());
-  out.element_bytes = H5Tget_size(type.get());
-
-  const int dimensions = H5Sget_simple_extent_ndims(space.get());
-  LONGCONV_CHECK(dimensions == rank, DataError, "{}: expected {} dimensions, the file has {}",
-                 out.where, rank, dimensions);
-  std::vector<hsize_t> dims(static_cast<std::size_t>(rank));
-  H5Sget_simple_extent_dims(space.get(), dims.data(), nullptr);
-  out.shape.assign(dims.begin(), dims.end());
-
-  std::uint64_t bytes = out.element_bytes;
-  out.elements = 1;
-  for (const std::uint64_t size : out.shape) {
-    std::uint64_t product = 0;
-    LONGCONV_CHECK(!__builtin_mul_overflow(bytes, size, &product), DataError,
-                   "{}: its size overflows; the file is damaged", out.where);
-    bytes = product;
-    out.elements *= size;
-  }
-  const std::uint64_t on_disk = H5Dget_storage_size(out.handle.get());
-  LONGCONV_CHECK(on_disk <= fs::file_size(path), DataError,
-                 "{}: stores {} bytes, more than the whole file", out.where, on_disk);
-  const std::uint64_t stored = stored_bytes(out.handle);
-  LONGCONV_CHECK(bytes <= stored, DataError,
-                 "{}: promises {} elements of {} bytes, but the file stores at most {} bytes of it",
-                 out.where, out.elements, out.element_bytes, stored);
-  return out;
-}
-
-void read_slice(const Dataset& dataset, std::uint64_t first, std::uint64_t count, hid_t memory_type,
-                void* out) {
-  if (count == 0) return;
-  const Handle memory = memory_space(count);
-  const Handle file = selected_space(dataset.handle, first, count);
-  const bool fine =
-      memory.valid() && file.valid() &&
-      H5Dread(dataset.handle.get(), memory_type, memory.get(), file.get(), H5P_DEFAULT, out) >= 0;
-  LONGCONV_CHECK(fine, DataError, "{}: elements [{}, {}) cannot be read: {}", dataset.where, first,
-                 first + count, last_words());
-}
-
-void read_all(const Dataset& dataset, hid_t memory_type, void* out) {
-  if (dataset.elements == 0) return;
-  LONGCONV_CHECK(
-      H5Dread(dataset.handle.get(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) >= 0,
-      DataError, "{}: cannot be read: {}", dataset.where, last_words());
-}
-
-std::int64_t read_integer_attribute(const Handle& file, const fs::path& path, const char* name) {
-  const Handle attribute = open_attribute(file, path, name);
-  const Handle type(H5Aget_type(attribute.get()), &H5Tclose);
-  std::int64_t value = 0;
-  LONGCONV_CHECK(H5Tget_class(type.get()) == H5T_INTEGER &&
-                     H5Aread(attribute.get(), H5T_NATIVE_INT64, &value) >= 0,
-                 DataError, "{}: attribute {}: expected an integer", path.string(), name);
-  return value;
-}
-
-std::string read_text_attribute(const Handle& file, const fs::path& path, const char* name) {
-  const Handle attribute = open_attribute(file, path, name);
-  const Handle type(H5Aget_type(attribute.get()), &H5Tclose);
-  LONGCONV_CHECK(H5Tget_class(type.get()) == H5T_STRING, DataError,
-                 "{}: attribute {}: expected a string", path.string(), name);
-  constexpr std::size_t kMaxText = 4096;  // a hash has 64
-  std::string value;
-  bool fine = false;
-  if (H5Tis_variable_str(type.get()) > 0) {
-    char* text = nullptr;
-    fine = H5Aread(attribute.get(), type.get(), &text) >= 0 && text != nullptr;
-    if (fine) value = text;
-    H5free_memory(text);
-  } else {
-    const std::size_t size = H5Tget_size(type.get());
-    if (size > 0 && size <= kMaxText) {
-      value.resize(size);
-      fine = H5Aread(attribute.get(), type.get(), value.data()) >= 0;
-      value.resize(std::strlen(value.c_str()) < size ? std::strlen(value.c_str()) : size);
-    }
-  }
-  LONGCONV_CHECK(fine, DataError, "{}: attribute {}: cannot be read", path.string(), name);
-  return value;
-}
 
 NewFile::NewFile(fs::path path)
     : path_(std::move(path)),

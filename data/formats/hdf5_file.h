@@ -1,7 +1,7 @@
-// HDF5's C API behind handles that close themselves; private to the hdf5_*.cpp of this room.
+// Writing HDF5 by its C API, behind handles that close themselves; private to the hdf5_*.cpp of
+// this room. Reading is our own: data/formats/hdf5_reader.h.
 //
-// Debian's library is not thread-safe, so whoever calls it holds an Hdf5Session. Sizes come from
-// the file and are checked against what it stores before anything is allocated.
+// Debian's library is not thread-safe, so whoever calls it holds a Session.
 #pragma once
 
 #include <hdf5.h>
@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <mutex>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -61,33 +60,6 @@ class Handle {
   hid_t id_ = -1;
   Close close_ = nullptr;
 };
-
-/// What a dataset holds; `type_class` H5T_INTEGER, H5T_FLOAT, ...
-struct Dataset {
-  std::string where;  ///< "file: /name", for messages
-  Handle handle;
-  std::vector<std::uint64_t> shape;
-  std::uint64_t elements = 0;
-  std::size_t element_bytes = 0;
-  H5T_class_t type_class = H5T_NO_CLASS;
-};
-
-/// Opens for reading; throws DataError with path and HDF5's own words.
-Handle open_file(const std::filesystem::path& path);
-bool has_dataset(const Handle& file, const char* name);
-/// Throws DataError if it is missing, has another rank, or promises more than the file stores.
-Dataset open_dataset(const Handle& file, const std::filesystem::path& path, const char* name,
-                     int rank);
-/// Reads elements [first, first + count) of a one-dimensional dataset as `memory_type`.
-void read_slice(const Dataset& dataset, std::uint64_t first, std::uint64_t count, hid_t memory_type,
-                void* out);
-void read_all(const Dataset& dataset, hid_t memory_type, void* out);
-
-std::int64_t read_integer_attribute(const Handle& file, const std::filesystem::path& path,
-                                    const char* name);
-/// Fixed or variable length, as C programs and h5py write them.
-std::string read_text_attribute(const Handle& file, const std::filesystem::path& path,
-                                const char* name);
 
 /// A file written beside its final name, fsynced and renamed by commit().
 class NewFile {

@@ -2,60 +2,58 @@
 
 #include "core/base/check.h"
 #include "data/formats/hdf5_file.h"
+#include "data/formats/hdf5_reader.h"
 
 #include <algorithm>
 
 namespace longconv::data {
 
 bool is_series(const std::filesystem::path& path) {
-  const hdf5::Session session;
-  const hdf5::Handle file = hdf5::open_file(path);
-  const bool series = hdf5::has_dataset(file, "series");
-  LONGCONV_CHECK(series || hdf5::has_dataset(file, "tokens"), DataError,
+  const hdf5::Reader file(path);
+  const bool series = file.has("series");
+  LONGCONV_CHECK(series || file.has("tokens"), DataError,
                  "{}: neither a dataset /tokens nor /series", path.string());
   return series;
 }
 
 Series read_series(const std::filesystem::path& path) {
-  const hdf5::Session session;
-  const hdf5::Handle file = hdf5::open_file(path);
-  const hdf5::Dataset values = hdf5::open_dataset(file, path, "series", 3);
-  LONGCONV_CHECK(values.type_class == H5T_FLOAT, DataError, "{}: expected floating-point numbers",
-                 values.where);
+  const hdf5::Reader file(path);
+  const hdf5::Dataset values = file.dataset("series", 3);
+  LONGCONV_CHECK(values.is_real(), DataError, "{}: expected floats of 32 or 64 bits", values.where);
   Series out;
   out.subjects = static_cast<std::int64_t>(values.shape[0]);
   out.length = static_cast<std::int64_t>(values.shape[1]);
   out.channels = static_cast<std::int64_t>(values.shape[2]);
-  out.values.resize(values.elements);
-  hdf5::read_all(values, H5T_NATIVE_FLOAT, out.values.data());
+  // S T fits where there are elements. Where there are none, it could be any product.
+  LONGCONV_CHECK(values.elements > 0, DataError, "{}: no values: [{}, {}, {}]", values.where,
+                 out.subjects, out.length, out.channels);
+  out.values = file.reals(values);
 
-  // S T fits: it divides what has just been allocated, unless C is 0.
-  LONGCONV_CHECK(out.channels > 0, DataError, "{}: no channels", values.where);
   const auto steps = static_cast<std::size_t>(out.subjects * out.length);
-  if (hdf5::has_dataset(file, "mask")) {
-    const hdf5::Dataset mask = hdf5::open_dataset(file, path, "mask", 2);
-    LONGCONV_CHECK(mask.type_class == H5T_INTEGER && mask.shape[0] == values.shape[0] &&
-                       mask.shape[1] == values.shape[1],
-                   DataError,
-                   "{}: expected integers [{}, {}] to match /series, the file has [{}, {}]",
-                   mask.where, out.subjects, out.length, mask.shape[0], mask.shape[1]);
+  if (file.has("mask")) {
+    const hdf5::Dataset mask = file.dataset("mask", 2);
+    LONGCONV_CHECK(
+        mask.is_integer() && mask.shape[0] == values.shape[0] && mask.shape[1] == values.shape[1],
+        DataError, "{}: expected integers [{}, {}] to match /series, the file has [{}, {}]",
+        mask.where, out.subjects, out.length, mask.shape[0], mask.shape[1]);
+    const std::vector<std::int64_t> all = file.integers(mask, 0, mask.shape[0]);
     out.mask.resize(steps);
-    hdf5::read_all(mask, H5T_NATIVE_UINT8, out.mask.data());
     for (std::size_t i = 0; i < steps; ++i) {
-      LONGCONV_CHECK(out.mask[i] <= 1, DataError, "{}: value {} at [{}, {}], expected 0 or 1",
-                     mask.where, out.mask[i], static_cast<std::int64_t>(i) / out.length,
+      LONGCONV_CHECK(all[i] == 0 || all[i] == 1, DataError,
+                     "{}: value {} at [{}, {}], expected 0 or 1", mask.where, all[i],
+                     static_cast<std::int64_t>(i) / out.length,
                      static_cast<std::int64_t>(i) % out.length);
+      out.mask[i] = static_cast<std::uint8_t>(all[i]);
     }
   } else {
     out.mask.assign(steps, 1);
   }
-  if (hdf5::has_dataset(file, "labels")) {
-    const hdf5::Dataset labels = hdf5::open_dataset(file, path, "labels", 1);
-    LONGCONV_CHECK(labels.type_class == H5T_INTEGER && labels.shape[0] == values.shape[0],
-                   DataError, "{}: expected {} integers, one a subject, the file has {}",
-                   labels.where, out.subjects, labels.shape[0]);
-    out.labels.resize(labels.elements);
-    hdf5::read_all(labels, H5T_NATIVE_INT64, out.labels.data());
+  if (file.has("labels")) {
+    const hdf5::Dataset labels = file.dataset("labels", 1);
+    LONGCONV_CHECK(labels.is_integer() && labels.shape[0] == values.shape[0], DataError,
+                   "{}: expected {} integers, one a subject, the file has {}", labels.where,
+                   out.subjects, labels.shape[0]);
+    out.labels = file.integers(labels, 0, labels.shape[0]);
   }
   return out;
 }

@@ -2,6 +2,7 @@
 
 #include "core/base/check.h"
 #include "data/formats/hdf5_file.h"
+#include "data/formats/hdf5_reader.h"
 
 #include <algorithm>
 
@@ -35,51 +36,40 @@ files::Digest parse_digest(const std::string& text, const std::string& path) {
 }  // namespace
 
 struct Hdf5Tokens::Impl {
-  std::filesystem::path path;
-  hdf5::Handle file;
+  explicit Impl(const std::filesystem::path& path)
+      : file(path), tokens(file.dataset("tokens", 1)) {}
+  hdf5::Reader file;
   hdf5::Dataset tokens;
   ShardHeader header;
 };
 
-Hdf5Tokens::Hdf5Tokens(const std::filesystem::path& path) : impl_(std::make_unique<Impl>()) {
-  const hdf5::Session session;
+Hdf5Tokens::Hdf5Tokens(const std::filesystem::path& path) : impl_(std::make_unique<Impl>(path)) {
   Impl& c = *impl_;
-  c.path = path;
-  c.file = hdf5::open_file(path);
-  c.tokens = hdf5::open_dataset(c.file, path, "tokens", 1);
-  LONGCONV_CHECK(c.tokens.type_class == H5T_INTEGER &&
-                     (c.tokens.element_bytes == 2 || c.tokens.element_bytes == 4),
+  LONGCONV_CHECK(c.tokens.is_integer() && (c.tokens.type.bytes == 2 || c.tokens.type.bytes == 4),
                  DataError, "{}: expected 16- or 32-bit integers", c.tokens.where);
   c.header.count = static_cast<std::int64_t>(c.tokens.elements);
-  c.header.bytes_per_token = static_cast<int>(c.tokens.element_bytes);
-  c.header.vocab_size = hdf5::read_integer_attribute(c.file, path, "vocab_size");
-  c.header.eos_id = hdf5::read_integer_attribute(c.file, path, "eos_id");
+  c.header.bytes_per_token = static_cast<int>(c.tokens.type.bytes);
+  c.header.vocab_size = c.file.integer_attribute("vocab_size");
+  c.header.eos_id = c.file.integer_attribute("eos_id");
   LONGCONV_CHECK(c.header.vocab_size >= 1 && c.header.vocab_size <= std::int64_t{1} << 31,
                  DataError, "{}: attribute vocab_size: {}, expected 1 to 2^31", path.string(),
                  c.header.vocab_size);
   LONGCONV_CHECK(c.header.eos_id >= -1 && c.header.eos_id < c.header.vocab_size, DataError,
                  "{}: attribute eos_id: {}, expected -1 (none) or an id below {}", path.string(),
                  c.header.eos_id, c.header.vocab_size);
-  c.header.tokenizer =
-      parse_digest(hdf5::read_text_attribute(c.file, path, "tokenizer_sha256"), path.string());
+  c.header.tokenizer = parse_digest(c.file.text_attribute("tokenizer_sha256"), path.string());
 }
 
-Hdf5Tokens::~Hdf5Tokens() {
-  const hdf5::Session session;
-  impl_.reset();
-}
+Hdf5Tokens::~Hdf5Tokens() = default;
 
 const ShardHeader& Hdf5Tokens::header() const { return impl_->header; }
 
 std::vector<std::int64_t> Hdf5Tokens::document_starts() const {
-  const hdf5::Session session;
   const Impl& c = *impl_;
-  if (!hdf5::has_dataset(c.file, "doc_offsets")) return {0};
-  const hdf5::Dataset dataset = hdf5::open_dataset(c.file, c.path, "doc_offsets", 1);
-  LONGCONV_CHECK(dataset.type_class == H5T_INTEGER, DataError, "{}: expected integers",
-                 dataset.where);
-  std::vector<std::int64_t> starts(dataset.elements);
-  hdf5::read_all(dataset, H5T_NATIVE_INT64, starts.data());
+  if (!c.file.has("doc_offsets")) return {0};
+  const hdf5::Dataset dataset = c.file.dataset("doc_offsets", 1);
+  LONGCONV_CHECK(dataset.is_integer(), DataError, "{}: expected integers", dataset.where);
+  std::vector<std::int64_t> starts = c.file.integers(dataset, 0, dataset.shape[0]);
   for (std::size_t i = 0; i < starts.size(); ++i) {
     const std::int64_t least = i == 0 ? 0 : starts[i - 1];
     const std::int64_t most = i == 0 ? 0 : c.header.count;
@@ -91,20 +81,19 @@ std::vector<std::int64_t> Hdf5Tokens::document_starts() const {
 }
 
 void Hdf5Tokens::read(std::int64_t first, std::span<std::int32_t> out) const {
-  const hdf5::Session session;
   const Impl& c = *impl_;
   const auto length = static_cast<std::int64_t>(out.size());
   LONGCONV_CHECK(first >= 0 && length <= c.header.count && first <= c.header.count - length,
                  DataError, "{}: tokens [{}, {}) asked for, there are {}", c.tokens.where, first,
                  first + length, c.header.count);
-  hdf5::read_slice(c.tokens, static_cast<std::uint64_t>(first), out.size(), H5T_NATIVE_INT32,
-                   out.data());
+  const auto ids = c.file.integers(c.tokens, static_cast<std::uint64_t>(first), out.size());
   for (std::size_t i = 0; i < out.size(); ++i) {
-    LONGCONV_CHECK(out[i] >= 0 && out[i] < c.header.vocab_size, DataError,
+    LONGCONV_CHECK(ids[i] >= 0 && ids[i] < c.header.vocab_size, DataError,
                    "{}: token {} at position {}, but the tokenizer has {} ids; wrong tokenizer for "
                    "this container?",
-                   c.tokens.where, out[i], static_cast<std::size_t>(first) + i,
+                   c.tokens.where, ids[i], static_cast<std::size_t>(first) + i,
                    c.header.vocab_size);
+    out[i] = static_cast<std::int32_t>(ids[i]);
   }
 }
 

@@ -17,7 +17,7 @@
 
 namespace longconv::data {
 
-/// An open container. Throws DataError with file and dataset; thread-safe, one reader at a time.
+/// An open container. Throws DataError with file and dataset; thread-safe.
 class Hdf5Tokens {
  public:
   explicit Hdf5Tokens(const std::filesystem::path& path);

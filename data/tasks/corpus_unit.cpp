@@ -45,12 +45,14 @@ struct EncodedBlock final : DocumentSink {
     if (options->document_tokens > 0) {
       encoded.resize(std::min(encoded.size(), static_cast<std::size_t>(options->document_tokens)));
     }
-    if (options->eos && piece.ends) {
-      encoded.push_back(static_cast<std::int32_t>(tokenizer->eos_id()));
-    }
     const std::size_t wrong = packed.append(encoded);
     LONGCONV_CHECK(wrong == encoded.size(), DataError, "{} gives the id {}: it is damaged",
                    tokenizer->describe(), encoded[wrong]);
+    if (options->eos && piece.ends) {
+      const auto eos = static_cast<std::int32_t>(tokenizer->eos_id());
+      LONGCONV_CHECK(packed.append({&eos, 1}) == 1, DataError,
+                     "{} has the EOS id {}: it is damaged", tokenizer->describe(), eos);
+    }
     const auto bytes = static_cast<std::int64_t>(piece.text.size());
     pieces.push_back({packed.bytes().size(), piece.split, bytes, piece.begins, piece.ends});
   }

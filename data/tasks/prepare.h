@@ -34,8 +34,10 @@ struct PrepareOptions {
   /// This process does every parts-th unit. The one that finds all finished makes the corpus.
   std::int64_t part = 1;
   std::int64_t parts = 1;
-  std::int64_t shard_tokens = std::int64_t{1} << 28;  ///< a shard is closed when it has as many
-  std::int64_t unit_bytes = std::int64_t{64} << 20;   ///< smaller sources share a unit
+  /// A shard is closed when it has as many: 128 MiB of 16-bit ids. The last one is summed up when
+  /// all other work is done, so it had better not be long.
+  std::int64_t shard_tokens = std::int64_t{1} << 26;
+  std::int64_t unit_bytes = std::int64_t{64} << 20;  ///< smaller sources share a unit
   std::int64_t threads = 0;  ///< 0 = one a processor. Never changes the result
 };
 

@@ -1,4 +1,5 @@
 #include "core/base/check.h"
+#include "core/files/cache_folder.h"
 #include "data/tokenizers/bpe.h"
 #include "data/tokenizers/bytes.h"
 #include "data/tokenizers/characters.h"
@@ -8,8 +9,6 @@
 #include "data/tokenizers/sentencepiece.h"
 #include "data/tokenizers/tokenizer.h"
 #include "data/tokenizers/wordpiece.h"
-
-#include <cstdlib>
 
 namespace longconv::data {
 
@@ -21,20 +20,6 @@ using TokenizerPointer = std::shared_ptr<const Tokenizer>;
 bool there(const fs::path& path) {
   std::error_code error;
   return fs::exists(path, error);
-}
-
-/// Where scripts/vocabularies puts the named vocabularies.
-fs::path vocabularies() {
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets it
-    return fs::path(value == nullptr ? "" : value);
-  };
-  if (const fs::path cache = variable("LONGCONV_CACHE"); !cache.empty()) {
-    return cache / "vocabularies";
-  }
-  fs::path caches = variable("XDG_CACHE_HOME");
-  if (caches.empty()) caches = variable("HOME") / ".cache";
-  return caches / "longconv" / "vocabularies";
 }
 
 /// The files of a kind in a folder, as save() or others leave them; nothing if they are not there.
@@ -56,7 +41,7 @@ TokenizerPointer open_named(const std::string& name, const TokenizerOptions& opt
   if (name == "listops") return std::make_shared<ListOpsTokenizer>();
   if (name == "lra_bytes") return std::make_shared<LraByteTokenizer>();
   if (name != "gpt2" && name != "bert") return nullptr;
-  const fs::path folder = vocabularies() / name;
+  const fs::path folder = files::cache_folder() / "vocabularies" / name;
   TokenizerPointer tokenizer;
   if (name == "gpt2") {
     tokenizer = open_bpe_pair(folder, options);

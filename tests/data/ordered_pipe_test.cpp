@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <future>
 #include <stdexcept>
 #include <string>
 
@@ -37,6 +40,56 @@ TEST(OrderedPipe, TakesAllInOrderWithAnyBudget) {
       EXPECT_EQ(all.taken, 300);
     }
   }
+}
+
+/// Whether `event` comes while the one who asks is inside his own function.
+bool comes(const std::shared_future<void>& event) {
+  return event.wait_for(std::chrono::seconds(30)) == std::future_status::ready;
+}
+
+TEST(OrderedPipe, OneWorkerWorksWhileOthersReadAndTake) {
+  std::promise<void> second_read;
+  std::promise<void> second_worked;
+  const std::shared_future<void> read_again = second_read.get_future();
+  const std::shared_future<void> worked_again = second_worked.get_future();
+  Doubling all(2);
+  const auto read = all.pipe.read;
+  all.pipe.read = [&](int& item) {
+    const bool more = read(item);
+    if (more && item == 1) second_read.set_value();
+    return more;
+  };
+  all.pipe.make_worker = [&] {
+    return [&](int& item) {
+      EXPECT_TRUE(item == 1 || comes(read_again)) << "nothing is read while a worker works";
+      if (item == 1) second_worked.set_value();
+      return 2 * item;
+    };
+  };
+  const auto take = all.pipe.take;
+  all.pipe.take = [&](int& result) {
+    EXPECT_TRUE(comes(worked_again)) << "nothing is worked on while a result is taken";
+    take(result);
+  };
+  run_pipe(all.pipe, 1, 1000);
+  EXPECT_EQ(all.taken, 2);
+}
+
+TEST(OrderedPipe, ReadsNoFurtherAheadThanItsBudget) {
+  Doubling all(300);
+  std::atomic<int> read_so_far{0};
+  const auto read = all.pipe.read;
+  all.pipe.read = [&](int& item) {
+    ++read_so_far;
+    return read(item);
+  };
+  const auto take = all.pipe.take;
+  all.pipe.take = [&](int& result) {
+    EXPECT_LE(read_so_far, all.taken + 5);
+    take(result);
+  };
+  run_pipe(all.pipe, 4, 50);
+  EXPECT_EQ(all.taken, 300);
 }
 
 TEST(OrderedPipe, TheEarliestErrorComesOutWhateverTheThreadsDo) {
