@@ -65,6 +65,19 @@ struct FilterConfig : config::Section {
   config::Key<bool> alias{
       this, "alias", false,
       "explicit: for inputs shorter than l_max let late taps wrap around, as published (LC-2)"};
+  config::Key<std::string> transform{
+      this, "transform", "fft", config::one_of({"fft", "butterfly"}),
+      "long_conv: how its convolutions transform input and filter: exactly, or by matrices that "
+      "learn (4.6), which look ahead"};
+  config::Key<double> transform_lr{this, "transform_lr", 1e-3, config::at_least(0.0),
+                                   "butterfly: learning rate of its matrices; 0 = the optimiser's"};
+  config::Key<bool> transform_per_channel{this, "transform_per_channel", false,
+                                          "butterfly: matrices of each channel's own"};
+  config::Key<bool> transform_additive{
+      this, "transform_additive", false,
+      "butterfly: learn what is added to the Fourier transform's matrices, not these themselves"};
+  config::Key<double> transform_dropout{this, "transform_dropout", 0.0, config::between(0.0, 1.0),
+                                        "butterfly: dropout of what learns"};
 };
 
 struct ShortFilterConfig : config::Section {
