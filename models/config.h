@@ -125,6 +125,9 @@ struct HeadConfig : config::Section {
       "m2_bert's pooler: first = [CLS], or mean"};
   config::Key<std::int64_t> n_classes{this, "n_classes", 0, config::at_least(std::int64_t{0}),
                                       "classes, or numbers a step; 0 = the data's"};
+  config::Key<bool> bias{
+      this, "bias", true,
+      "classifier, regressor: add one; false as in HyenaDNA's Hugging Face port"};
   config::Key<double> dropout{this, "dropout", 0.1, config::between(0.0, 1.0),
                               "m2_bert: dropout of what the pooler gives"};
 };

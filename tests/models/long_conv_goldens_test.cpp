@@ -297,7 +297,7 @@ TEST_P(LongConvGoldens, Heads) {
   };
   for (const auto& [pool, want] : cases) {
     SCOPED_TRACE(pool);
-    models::SequenceDecoder head(pool, 3, 4, options());
+    models::SequenceDecoder head(pool, 3, 4, /*with_bias=*/true, options());
     {
       const at::NoGradGuard no_grad;
       head.named_parameters()["output_transform.weight"].copy_(0.3 * det(0, {4, 3}, options()));
