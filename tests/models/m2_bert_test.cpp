@@ -6,6 +6,7 @@
 #include "models/cost/cost.h"
 #include "models/layers/filter_store.h"
 #include "models/weights/model_folder.h"
+#include "tests/models/fidelity.h"
 #include "tests/models/slopes.h"
 #include "tests/models/small_m2_bert.h"
 #include "tests/support/temp_folder.h"
@@ -288,7 +289,9 @@ TEST(M2Bert, HasThePublishedSizes) {
   };
   for (const SizeCase& c : cases) {
     ModelConfig config;
-    EXPECT_EQ(models::cost(published(config, c)).parameters, c.parameters) << c.name;
+    const std::int64_t parameters = models::cost(published(config, c)).parameters;
+    EXPECT_EQ(parameters, c.parameters) << c.name;
+    record_count(std::string("parameters of M2-BERT ") + c.name, c.parameters, parameters);
   }
 }
 
