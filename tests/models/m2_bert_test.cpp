@@ -311,6 +311,34 @@ TEST(M2Bert, RecipesParseAndHaveTheirSize) {
   }
 }
 
+TEST(M2Bert, RecipesOfLongInputsParseAndHaveTheirSize) {
+  struct Long {
+    const char* name;
+    std::int64_t length;
+    std::int64_t parameters;
+    bool starts_from_another;
+  };
+  const Long recipes[] = {{"80m_2k", 2'048, 81'972'288, false},
+                          {"80m_8k", 8'192, 87'428'160, false},
+                          {"80m_32k", 32'768, 109'251'648, true},
+                          {"341m_2k", 2'048, 344'709'184, false}};
+  for (const Long& c : recipes) {
+    SCOPED_TRACE(c.name);
+    train::RunConfig run;
+    config::load(run,
+                 std::string(LONGCONV_SOURCE_DIR) + "/configs/mlm/m2_bert_" + c.name + ".toml");
+    EXPECT_EQ(models::cost(run.model).parameters, c.parameters);
+    EXPECT_EQ(run.model.l_max(), c.length);
+    EXPECT_EQ(run.data.seq_len(), c.length);
+    EXPECT_FALSE(run.model.mixer_norm());
+    EXPECT_EQ(run.data.batch_size() % run.data.micro_batch(), 0);
+    EXPECT_EQ(run.data.batch_size() * c.length, 4'096 * 128) << "tokens a step";
+    EXPECT_EQ(run.schedule.max_steps(), c.starts_from_another ? 7'000 : 70'000);
+    EXPECT_EQ(100 * run.schedule.warmup_steps(), 6 * run.schedule.max_steps());
+    EXPECT_EQ(!run.init.from().empty(), c.starts_from_another);
+  }
+}
+
 TEST(M2Bert, FlopsOfATokenAddUp) {
   ModelConfig config;
   const models::Cost cost = models::cost(published(config, {"80M", 768, 128, false, 0}));
