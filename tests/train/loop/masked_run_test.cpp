@@ -55,9 +55,10 @@ TEST(TrainMasked, LearnsAndReportsTheAccuracyOfMaskedTokens) {
 TEST(TrainMasked, ALongerModelStartsFromAShorterOne) {
   const MaskedRun run;
   train_masked(run, "short", {"schedule.max_steps=3"});
-  train_masked(run, "long",
-               {"data.seq_len=32", "init.from=" + run.folder("short").string(),
-                "init.load_head=true", "optim.lr=1e-30", "schedule.max_steps=2"});
+  train_masked(
+      run, "long",
+      {"data.seq_len=32", "init.from=" + run.folder("short").string(), "init.load_head=true",
+       "optim.lr=1e-30", "optim.weight_decay=0", "schedule.max_steps=2"});
   const auto tensors = [&](const char* name) {
     return files::SafetensorsFile(run.folder(name) / "checkpoints" / "latest" /
                                   "model.safetensors");
@@ -70,10 +71,10 @@ TEST(TrainMasked, ALongerModelStartsFromAShorterOne) {
     return std::string(reinterpret_cast<const char*>(data.data()), data.size());
   };
   const std::string block = bytes(from, table);
-  EXPECT_EQ(bytes(to, table), (block + block + block).substr(0, 32 * block.size() / 14));
+  EXPECT_TRUE(bytes(to, table) == (block + block + block).substr(0, 32 * block.size() / 14));
   for (const auto& [name, view] : from.tensors()) {
     if (name == table || name.find("pos_emb.") != std::string::npos) continue;
-    EXPECT_EQ(bytes(to, name), bytes(from, name)) << name;
+    EXPECT_TRUE(bytes(to, name) == bytes(from, name)) << name;
   }
 }
 
