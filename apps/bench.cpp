@@ -113,19 +113,19 @@ ExitCode bench_conv(const BenchOptions& options) {
     how.batch = options.batch;
     how.channels = options.channels;
     how.dtype = scalar_type(options.dtype);
-    how.gated = options.gated;
+    how.gate_in = how.gate_out = options.gated;
     how.skip = !options.no_skip;
     how.filters = options.filters;
     how.mode = conv_mode(options.mode);
   }
   log::info("timing the long convolution on {}: {} sequences, {} channels, {} filters, {}, {}{}",
             how.device.str(), how.batch, how.channels, how.filters, options.mode, options.dtype,
-            how.gated ? ", gated" : "");
+            how.gate_in ? ", gated" : "");
   const std::vector<bench::ConvTiming> timings = bench::bench_long_conv(how);
   ordered_json result{{"device", how.device.str()}, {"batch", how.batch},
                       {"channels", how.channels},   {"dtype", options.dtype},
                       {"filters", how.filters},     {"mode", options.mode},
-                      {"skip", how.skip},           {"gated", how.gated},
+                      {"skip", how.skip},           {"gated", how.gate_in},
                       {"skip", how.skip},           {"repeats", how.repeats}};
   if (!timings.empty()) result["copy_gbps"] = timings.front().copy_gbps;
   result["timings"] = ordered_json::array();

@@ -1,10 +1,9 @@
 // longconv bench model: the trainer's own step on random inputs, and how much of it is convolution.
 #include "apps/bench_model.h"
 
+#include "apps/model_convolutions.h"
 #include "apps/model_place.h"
 #include "apps/print_facts.h"
-#include "bench/core/long_conv_bench.h"
-#include "bench/timing.h"
 #include "core/base/check.h"
 #include "core/base/log.h"
 #include "core/runtime/device.h"
@@ -20,9 +19,6 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
-#include <chrono>
-#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,8 +27,6 @@ namespace longconv::apps {
 namespace {
 
 using nlohmann::ordered_json;
-
-constexpr int kWarmUp = 3;
 
 /// Whether the model gives one number a row, where others give some a step.
 bool is_score(const models::ModelConfig& model) {
@@ -71,49 +65,6 @@ class OneBatch final : public data::Dataset {
   data::Batch batch_;
 };
 
-/// Long convolutions of one filter in a forward pass.
-std::int64_t convolutions(const models::ModelConfig& model) {
-  if (model.family() == "long_conv") return model.n_layers() * model.filter.channels();
-  const std::int64_t mixers =
-      model.n_layers() - static_cast<std::int64_t>(model.attention.layers().size());
-  return mixers * (model.family() == "h3_conv" ? 2 : model.order() - 1);
-}
-
-/// Milliseconds of each of `repeats` calls, ascending.
-std::vector<double> time_calls(std::int64_t repeats, c10::Device device,
-                               const std::function<void()>& call) {
-  for (int i = 0; i < kWarmUp; ++i) call();
-  bench::Stopwatch watch(device);
-  std::vector<double> times;
-  for (std::int64_t i = 0; i < repeats; ++i) {
-    watch.start();
-    call();
-    times.push_back(watch.stop_ms());
-  }
-  std::sort(times.begin(), times.end());
-  return times;
-}
-
-/// Forward and backward of one convolution of the model's mixer, in milliseconds.
-double time_convolution(const train::RunConfig& config, const train::Parts& parts,
-                        std::int64_t repeats) {
-  bench::ConvBenchOptions how;
-  how.lengths = {config.data.seq_len()};
-  how.batch = parts.micro_batch;
-  how.channels = config.model.d_model();
-  how.device = parts.device;
-  how.dtype = config.train.precision() == "bf16"
-                  ? c10::kBFloat16
-                  : runtime::parameter_dtype(config.train.precision());
-  how.repeats = repeats;
-  how.gated = config.model.family() != "long_conv";
-  double chosen_ms = 0.0;
-  for (const bench::ConvTiming& timing : bench::bench_long_conv(how)) {
-    if (timing.chosen) chosen_ms = timing.forward_ms + timing.backward_ms;
-  }
-  return chosen_ms;
-}
-
 train::Parts build_parts(train::RunConfig& config, c10::Device device) {
   train::Parts parts;
   parts.device = device;
@@ -148,7 +99,7 @@ ExitCode bench_model(const BenchOptions& options) {
   const std::string precision = config.train.precision();
 
   log::info("timing {} steps of {} on {} after {} to warm up", options.repeats, options.config,
-            device.str(), kWarmUp);
+            device.str(), kWarmUpCalls);
   const std::vector<double> steps = time_calls(options.repeats, device, [&] {
     train::accumulate_gradients(parts, precision);
     train::clip_gradients(parts.optimizer->gradients(), config.optim.clip_norm());
@@ -156,11 +107,16 @@ ExitCode bench_model(const BenchOptions& options) {
     parts.optimizer->zero_grad();
   });
   const std::uint64_t memory = runtime::peak_memory(device);  // before the next measurement
-  const double one_ms = time_convolution(config, parts, options.repeats);
-
-  const std::int64_t calls = convolutions(config.model) * parts.loader->passes();
+  std::int64_t calls = 0;
+  double convolution_ms = 0.0;
+  for (const ModelConvolution& each : convolutions_of(config.model)) {
+    const std::int64_t count = each.count * parts.loader->passes();
+    const double one_ms =
+        time_convolution(each, config, parts.micro_batch, device, options.repeats);
+    calls += count;
+    convolution_ms += one_ms * static_cast<double>(count);
+  }
   const double step_ms = steps[steps.size() / 2];
-  const double convolution_ms = one_ms * static_cast<double>(calls);
   const std::int64_t tokens = config.data.batch_size() * config.data.seq_len();
   const models::Cost cost = models::cost(config.model);
   const double tokens_per_s = 1e3 * static_cast<double>(tokens) / step_ms;
@@ -179,7 +135,9 @@ ExitCode bench_model(const BenchOptions& options) {
       {"tokens_per_s", tokens_per_s},
       {"peak_memory_bytes", memory},
       {"model_gflops_per_s", 1e-9 * tokens_per_s * cost.training_flops_per_token()},
-      {"convolutions_per_step", calls},
+      {"convolutions_per_step", calls},  // a call with C filters is one
+      {"filters_per_convolution",
+       config.model.family() == "long_conv" ? config.model.filter.channels() : 1},
       {"convolution_ms", convolution_ms},
       {"convolution_share", convolution_ms / step_ms}};
   print_result(result.dump(2), options.json);

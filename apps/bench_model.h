@@ -6,8 +6,9 @@
 namespace longconv::apps {
 
 /// The trainer's step (forward, backward, clip, update) on random ids: median time, tokens/s, peak
-/// memory, and the share of its long convolutions, which are timed alone, forward and backward with
-/// gates, and multiplied by their number. Throws ConfigError, EnvironmentError.
+/// memory, and the share of its long convolutions, which are timed alone as the model calls them
+/// (filters, direction, gates), forward and backward, and multiplied by their number. Throws
+/// ConfigError, EnvironmentError.
 ExitCode bench_model(const BenchOptions& options);
 
 }  // namespace longconv::apps

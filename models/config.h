@@ -65,6 +65,19 @@ struct FilterConfig : config::Section {
   config::Key<bool> alias{
       this, "alias", false,
       "explicit: for inputs shorter than l_max let late taps wrap around, as published (LC-2)"};
+  config::Key<std::string> transform{
+      this, "transform", "fft", config::one_of({"fft", "butterfly"}),
+      "long_conv: how its convolutions transform input and filter: exactly, or by matrices that "
+      "learn (4.6), which look ahead"};
+  config::Key<double> transform_lr{this, "transform_lr", 1e-3, config::at_least(0.0),
+                                   "butterfly: learning rate of its matrices; 0 = the optimiser's"};
+  config::Key<bool> transform_per_channel{this, "transform_per_channel", false,
+                                          "butterfly: matrices of each channel's own"};
+  config::Key<bool> transform_additive{
+      this, "transform_additive", false,
+      "butterfly: learn what is added to the Fourier transform's matrices, not these themselves"};
+  config::Key<double> transform_dropout{this, "transform_dropout", 0.0, config::between(0.0, 1.0),
+                                        "butterfly: dropout of what learns"};
 };
 
 struct ShortFilterConfig : config::Section {
@@ -112,6 +125,9 @@ struct HeadConfig : config::Section {
       "m2_bert's pooler: first = [CLS], or mean"};
   config::Key<std::int64_t> n_classes{this, "n_classes", 0, config::at_least(std::int64_t{0}),
                                       "classes, or numbers a step; 0 = the data's"};
+  config::Key<bool> bias{
+      this, "bias", true,
+      "classifier, regressor: add one; false as in HyenaDNA's Hugging Face port"};
   config::Key<double> dropout{this, "dropout", 0.1, config::between(0.0, 1.0),
                               "m2_bert: dropout of what the pooler gives"};
 };

@@ -46,7 +46,15 @@ run_tests() {
   for test in "$here"/bin/test_*; do
     [[ -x $test ]] || continue
     echo "== $(basename "$test")"
-    ours "$(basename "$test")" --gtest_brief=1 --gtest_output="json:$results/$(basename "$test").json" || failed=1
+    # The models' goldens alone: their other tests read the sources, which are not here. Their errors
+    # go into the GPU's columns of the table that is to replace docs/fidelity.md.
+    local only=()
+    if [[ $(basename "$test") == test_models ]]; then
+      only=(--gtest_filter='*Cuda*')
+      cp "$here/fidelity.md" "$results/fidelity.md"
+      export LONGCONV_WRITE_FIDELITY=$results/fidelity.md
+    fi
+    ours "$(basename "$test")" "${only[@]}" --gtest_brief=1 --gtest_output="json:$results/$(basename "$test").json" || failed=1
   done
   return $failed
 }

@@ -12,6 +12,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace longconv::bench {
@@ -46,10 +47,9 @@ LongConvInputs make_inputs(const ConvBenchOptions& o, std::int64_t batch, std::i
   if (o.skip) {
     in.skip = leaf(at::randn(rows, filter));
   }
-  if (o.gated) {
-    in.gate_in = leaf(at::randn({batch, channels, length}, signal));
-    in.gate_out = leaf(at::randn({batch, channels, length}, signal));
-  }
+  const auto gate = [&] { return leaf(at::randn({batch, channels, length}, signal)); };
+  if (o.gate_in) in.gate_in = gate();
+  if (o.gate_out) in.gate_out = gate();
   return in;
 }
 
@@ -61,9 +61,8 @@ std::vector<at::Tensor> leaves(const LongConvInputs& in) {
   if (in.skip) {
     all.push_back(*in.skip);
   }
-  if (in.gate_in) {
-    all.push_back(*in.gate_in);
-    all.push_back(*in.gate_out);
+  for (const std::optional<at::Tensor>& gate : {in.gate_in, in.gate_out}) {
+    if (gate) all.push_back(*gate);
   }
   return all;
 }
@@ -81,10 +80,8 @@ LongConvInputs to_float64(const LongConvInputs& in) {
   if (in.skip) {
     out.skip = exact(*in.skip);
   }
-  if (in.gate_in) {
-    out.gate_in = exact(*in.gate_in);
-    out.gate_out = exact(*in.gate_out);
-  }
+  if (in.gate_in) out.gate_in = exact(*in.gate_in);
+  if (in.gate_out) out.gate_out = exact(*in.gate_out);
   return out;
 }
 
@@ -116,7 +113,7 @@ std::pair<double, double> bytes_moved(const LongConvInputs& in) {
   const auto sides = in.k_reverse ? 2.0 : 1.0;
   const double filter = sides * static_cast<double>(in.k.nbytes());
   const auto filters = static_cast<double>(in.k.dim() == 3 ? in.k.size(0) : 1);
-  const double gates = in.gate_in ? 2.0 : 0.0;
+  const double gates = (in.gate_in ? 1.0 : 0.0) + (in.gate_out ? 1.0 : 0.0);
   return {(1.0 + filters + gates) * signal + filter,
           (2.0 + filters + 2.0 * gates) * signal + 2.0 * filter};
 }
@@ -169,7 +166,7 @@ ConvTiming measure(const LongConvRow& row, const ConvBenchOptions& o,
   t.batch = o.batch;
   t.channels = o.channels;
   t.dtype = dtype_name(o.dtype);
-  t.gated = o.gated;
+  t.gated = o.gate_in && o.gate_out;
   t.copy_gbps = copy_gbps;
   const auto [forward_bytes, backward_bytes] = bytes_moved(buffers[0]);
   t.forward_floor_ms = forward_bytes / copy_gbps * 1e-6;

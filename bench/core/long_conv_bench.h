@@ -20,7 +20,8 @@ struct ConvBenchOptions {
   c10::Device device = c10::Device(c10::kCPU);
   c10::ScalarType dtype = c10::ScalarType::Float;  ///< of u and y: f64, f32, bf16, f16
   std::int64_t repeats = 20;
-  bool gated = false;        ///< both gates
+  bool gate_in = false;      ///< a gate on u
+  bool gate_out = false;     ///< a gate on y
   bool skip = true;          ///< the per-channel skip
   std::int64_t filters = 1;  ///< C, filters a channel
   kernels::ConvMode mode = kernels::ConvMode::causal;
@@ -50,7 +51,7 @@ struct ConvTiming {
   std::int64_t batch = 0;
   std::int64_t channels = 0;
   std::string dtype;
-  bool gated = false;
+  bool gated = false;          ///< both gates
   bool out_of_memory = false;  ///< the row does not fit this device at this shape: no times
   double forward_ms = 0.0;
   double backward_ms = 0.0;

@@ -9,6 +9,7 @@
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
+#include <cuda_runtime_api.h>
 #endif
 
 #include <charconv>
@@ -69,6 +70,18 @@ c10::Device choose_device(const std::string& word) {
                  "device \"{}\": there {} {} GPU{}; choose cuda:0 .. cuda:{}", word,
                  count == 1 ? "is" : "are", count, count == 1 ? "" : "s", count - 1);
   return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(*index));
+}
+
+std::string device_name(c10::Device device) {
+#ifdef LONGCONV_WITH_CUDA
+  if (device.is_cuda()) {
+    cudaDeviceProp properties{};
+    const int index = device.has_index() ? device.index() : c10::cuda::current_device();
+    C10_CUDA_CHECK(cudaGetDeviceProperties(&properties, index));
+    return properties.name;
+  }
+#endif
+  return device.is_cpu() ? "CPU" : device.str();
 }
 
 void seed_everything(std::uint64_t seed) { at::manual_seed(seed); }

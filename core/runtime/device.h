@@ -14,6 +14,9 @@ namespace longconv::runtime {
 /// is no GPU (built without CUDA, no driver, index too large).
 c10::Device choose_device(const std::string& word);
 
+/// "NVIDIA H100 80GB HBM3", as the GPU's driver has it; "CPU".
+std::string device_name(c10::Device device);
+
 /// Seeds LibTorch's CPU generator and, where there is one, every GPU's.
 void seed_everything(std::uint64_t seed);
 

@@ -27,6 +27,22 @@ double filter_network(const FilterConfig& filter, double outputs) {
          static_cast<double>(filter.depth()) * width * width + width * outputs;
 }
 
+/// Complex products with matrices: a transform of n = 2 l_max points, of `rows` inputs a step and,
+/// a pass, of `filters` filters each; then the spectra's product and the inverse FFT.
+void add_butterfly(Cost& out, const ModelConfig& config, double rows, double filters) {
+  const auto length = static_cast<double>(config.l_max());
+  const double log_n = std::ceil(std::log2(2.0 * length));
+  const double points = std::exp2(log_n);
+  const double whole = std::floor(log_n / 4.0);  // factors 16, then the rest
+  const double rest = log_n - 4.0 * whole;
+  const double products = 16.0 * whole + (rest > 0.0 ? std::exp2(rest) : 0.0);
+  constexpr double kComplexMultiplyAdd = 8.0;
+  const double transform = rows * kComplexMultiplyAdd * points * products;
+  add(out, "butterfly", transform / length);
+  add(out, "long_conv", rows * filters * points * (6.0 + 5.0 * log_n) / length);
+  out.filter_flops_per_pass = filters * transform;
+}
+
 /// The encoder's Linear, per layer the C convolutions and the output's Linear, the MLPs; a decoder
 /// after pooling costs nothing a token.
 void add_long_conv(Cost& out, const ModelConfig& config) {
@@ -35,8 +51,12 @@ void add_long_conv(Cost& out, const ModelConfig& config) {
   const auto channels = static_cast<double>(config.filter.channels());
   const double columns = config.postact() == "glu" ? 2.0 : config.postact() == "id" ? 1.0 : 0.0;
   add(out, "encoder", 2.0 * static_cast<double>(config.d_input()) * d);
-  add(out, "long_conv",
-      layers * 10.0 * channels * d * std::log2(static_cast<double>(config.l_max())));
+  if (config.filter.transform() == "butterfly") {
+    add_butterfly(out, config, layers * d, channels);
+  } else {
+    add(out, "long_conv",
+        layers * 10.0 * channels * d * std::log2(static_cast<double>(config.l_max())));
+  }
   add(out, "output", layers * 2.0 * channels * d * columns * d);
   if (config.mlp_blocks()) {
     add(out, "mlp", layers * 4.0 * d * static_cast<double>(config.inner_width()));

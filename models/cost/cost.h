@@ -8,10 +8,11 @@
 //
 // per token and layer. (The paper writes N for the number of projections, value included; here N is
 // the order and N+1 projections exist.) Attention: 8 D D and, causal, 2 D L. LongConv: per layer C
-// convolutions as above and an output of 2 * 2 C D D, an encoder of 2 D_in D. M2-BERT: a second FFT
-// conv beside the gates, matrices of nb diagonal blocks in the gated MLP, 2 * 3 D d_inner / nb, and
-// a layer before the head. The implicit filters cost the same for any batch, so they are counted
-// once a forward pass, not per token.
+// convolutions as above and an output of 2 * 2 C D D, an encoder of 2 D_in D; with a learned
+// butterfly of n = 2 L points, 8 n sum(factors) / L a transform and an inverse FFT each. M2-BERT: a
+// second FFT conv beside the gates, matrices of nb diagonal blocks in the gated MLP, 2 * 3 D
+// d_inner / nb, and a layer before the head. The implicit filters cost the same for any batch, so
+// they are counted once a forward pass, not per token.
 #pragma once
 
 #include "models/config.h"

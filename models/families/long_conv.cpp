@@ -56,7 +56,8 @@ class LongConv final : public Model {
       : l_max_(config.l_max()),
         d_input_(config.d_input()),
         embed_dropout_(config.embed_dropout()),
-        filter_lr_(config.filter.lr()) {
+        filter_lr_(config.filter.lr()),
+        transform_lr_(config.filter.transform_lr()) {
     const std::string& kind = config.head.kind();
     if (kind != "classifier" && kind != "regressor") {
       config.head.kind.fail(fmt::format(
@@ -105,10 +106,14 @@ class LongConv final : public Model {
 
   [[nodiscard]] std::vector<ParameterOverride> overrides() const override {
     std::vector<ParameterOverride> out;
+    const auto own = [](double lr) { return lr > 0.0 ? std::optional<double>(lr) : std::nullopt; };
     for (const auto& parameter : named_parameters()) {
-      if (!parameter.key().ends_with(".layer.kernel.kernel")) continue;
-      out.push_back({parameter.key(),
-                     filter_lr_ > 0.0 ? std::optional<double>(filter_lr_) : std::nullopt, 0.0});
+      const std::string& name = parameter.key();
+      if (name.ends_with(".layer.kernel.kernel")) {
+        out.push_back({name, own(filter_lr_), 0.0});
+      } else if (name.find(".layer.block_fft_") != std::string::npos) {
+        out.push_back({name, own(transform_lr_), 0.0});
+      }
     }
     return out;
   }
@@ -136,6 +141,7 @@ class LongConv final : public Model {
   std::int64_t d_input_;
   double embed_dropout_;
   double filter_lr_;
+  double transform_lr_;
   std::shared_ptr<Linear> linear_;        ///< of series
   std::shared_ptr<Embedding> embedding_;  ///< of ids
   std::vector<std::shared_ptr<Block>> blocks_;

@@ -57,6 +57,8 @@ class M2BertClassifier final : public Model {
     if (config.head.n_classes() < 1) {
       config.head.n_classes.fail("the number of classes or outputs must be set");
     }
+    if (!config.head.bias())
+      config.head.bias.fail("expected true: m2_bert's classifier has a bias");
     bert_ = register_module("bert",
                             std::make_shared<M2BertEncoder>(config, /*with_pooler=*/true, options));
     classifier_ = register_module(

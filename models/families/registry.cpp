@@ -16,6 +16,11 @@ constexpr Family kFamilies[] = {
 }  // namespace
 
 std::shared_ptr<Model> build(const ModelConfig& config, const at::TensorOptions& options) {
+  if (config.filter.transform() != "fft" && config.family() != "long_conv") {
+    config.filter.transform.fail(
+        fmt::format("expected \"fft\" for family {}: transforms that learn belong to long_conv",
+                    config.family()));
+  }
   for (const Family& family : kFamilies) {
     if (family.name == config.family()) return family.make(config, options);
   }

@@ -35,10 +35,10 @@ at::Tensor steps_that_count(const at::Tensor& lengths, std::int64_t length) {
 }
 
 SequenceDecoder::SequenceDecoder(std::string pool, std::int64_t channels, std::int64_t outputs,
-                                 const at::TensorOptions& options)
+                                 bool with_bias, const at::TensorOptions& options)
     : pool_(std::move(pool)) {
   output_transform_ = register_module(
-      "output_transform", std::make_shared<Linear>(channels, outputs, /*with_bias=*/true, options));
+      "output_transform", std::make_shared<Linear>(channels, outputs, with_bias, options));
 }
 
 at::Tensor SequenceDecoder::forward(const at::Tensor& x, const at::Tensor& lengths) {
@@ -61,13 +61,15 @@ std::shared_ptr<Decoder> make_decoder(const ModelConfig& config, const at::Tenso
   const std::int64_t d = config.d_model();
   const std::int64_t outputs = config.head.n_classes();
   if (outputs < 1) config.head.n_classes.fail("the number of classes or outputs must be set");
+  const bool with_bias = config.head.bias();
   if (config.head.kind() == "regressor") {
-    return std::make_shared<SequenceDecoder>("none", d, outputs, options);
+    return std::make_shared<SequenceDecoder>("none", d, outputs, with_bias, options);
   }
   if (config.head.pool() == "retrieval") {
+    if (!with_bias) config.head.bias.fail("expected true with pool = \"retrieval\"");
     return std::make_shared<RetrievalDecoder>(d, outputs, options);
   }
-  return std::make_shared<SequenceDecoder>(config.head.pool(), d, outputs, options);
+  return std::make_shared<SequenceDecoder>(config.head.pool(), d, outputs, with_bias, options);
 }
 
 RetrievalDecoder::RetrievalDecoder(std::int64_t channels, std::int64_t outputs,

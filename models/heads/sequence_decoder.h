@@ -5,9 +5,10 @@
 //                     step of the longest row; every step: W x + b
 //   RetrievalDecoder  of means a, b of rows i and B/2 + i: W2 gelu(W1 [a, b, a - b, a b] + b1) + b2
 //
-// as safari and HyenaDNA have them (models.md 4.3, 5.6). Lengths are of rows padded on their right;
-// a row padded on its left has none: all of its steps count, the padding too, as HyenaDNA's means
-// are published. Names: output_transform.*; of retrieval
+// as safari and HyenaDNA have them (models.md 4.3, 5.6); b is left out with head.bias = false, as
+// HyenaDNA's Hugging Face port does, whose classifier reads the last step (5.2). Lengths are of
+// rows padded on their right; a row padded on its left has none: all of its steps count, the
+// padding too, as HyenaDNA's means are published. Names: output_transform.*; of retrieval
 // retrieval.classifier.{0, 2}.*.
 #pragma once
 
@@ -29,7 +30,7 @@ class Decoder : public torch::nn::Module {
 /// `pool` as model.head.pool has it, but for retrieval, or "none" for every step.
 class SequenceDecoder : public Decoder {
  public:
-  SequenceDecoder(std::string pool, std::int64_t channels, std::int64_t outputs,
+  SequenceDecoder(std::string pool, std::int64_t channels, std::int64_t outputs, bool with_bias,
                   const at::TensorOptions& options);
   /// (B, outputs); ragged (B, longest, outputs), none (B, L, outputs).
   at::Tensor forward(const at::Tensor& x, const at::Tensor& lengths) override;

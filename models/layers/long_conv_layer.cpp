@@ -14,6 +14,8 @@
 #include <ATen/ops/silu.h>
 #include <fmt/ranges.h>
 
+#include <optional>
+
 namespace longconv::models {
 namespace {
 
@@ -42,6 +44,13 @@ LongConvLayer::LongConvLayer(const ModelConfig& config, const at::TensorOptions&
   skip = register_parameter("D", at::randn({channels, d}, options));
   filter_ = register_module("kernel", std::make_shared<ExplicitFilter>(config.filter, channels, d,
                                                                        config.l_max(), options));
+  if (config.filter.transform() == "butterfly") {
+    const auto butterfly = [&](const char* name) {
+      return register_module(name, std::make_shared<ButterflyTransform>(config.filter, d, options));
+    };
+    of_u_ = butterfly("block_fft_u");
+    of_k_ = butterfly("block_fft_k");
+  }
   if (postact_ == "none") {
     if (channels != 1) {
       config.postact.fail(fmt::format(
@@ -74,21 +83,25 @@ at::Tensor LongConvLayer::project(const at::Tensor& y) const {
   return postact_ == "glu" ? at::glu(out, -1) : out;
 }
 
+at::Tensor LongConvLayer::convolve(const at::Tensor& u) const {
+  const FilterPair filters = filter_->filters(u.size(2));
+  const bool looks_ahead = filters.k_reverse.defined();
+  const std::optional<at::Tensor> reverse =
+      looks_ahead ? std::optional<at::Tensor>(filters.k_reverse) : std::nullopt;
+  if (of_u_) {
+    return ops::butterfly_conv({u, filters.k, reverse, skip, of_u_->matrices(), of_k_->matrices()});
+  }
+  return ops::long_conv({u, filters.k, reverse, skip, std::nullopt, std::nullopt},
+                        looks_ahead ? ops::ConvMode::bidirectional : ops::ConvMode::causal);
+}
+
 at::Tensor LongConvLayer::forward(const at::Tensor& u, const at::Tensor& counts) const {
   const std::int64_t batch = u.size(0);
   const std::int64_t length = u.size(1);
   const std::int64_t features = skip.numel();
-  const FilterPair filters = filter_->filters(length);
-  ops::LongConvInputs inputs;
-  inputs.u = u.transpose(1, 2).contiguous();
-  if (counts.defined()) inputs.u = inputs.u * counts.unsqueeze(1);
-  inputs.k = filters.k;
-  inputs.skip = skip;
-  const bool looks_ahead = filters.k_reverse.defined();
-  if (looks_ahead) inputs.k_reverse = filters.k_reverse;
-  const at::Tensor conv =
-      ops::long_conv(inputs, looks_ahead ? ops::ConvMode::bidirectional : ops::ConvMode::causal);
-  at::Tensor y = activated(conv.reshape({batch, features, length}), activation_);
+  at::Tensor read = u.transpose(1, 2).contiguous();
+  if (counts.defined()) read = read * counts.unsqueeze(1);
+  at::Tensor y = activated(convolve(read).reshape({batch, features, length}), activation_);
   if (dropped_ == "element") {
     y = drop(y, dropout_, is_training());
   } else if (dropped_ == "channel") {

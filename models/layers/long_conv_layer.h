@@ -3,10 +3,13 @@
 //   y[b,c,h,:] = longconv(u[b,h,:], k[c,h]) + D[c,h] u[b,h,:]
 //   out = glu(W drop(gelu(y flattened to C H features, c the slower)) + b)
 //
-// Names: D, kernel.kernel, output_linear.0.{weight, bias} (weight_norm: weight_g, weight_v, bias).
+// The convolution transforms by FFT, or with filter.transform = "butterfly" by two transforms that
+// learn (4.6). Names: D, kernel.kernel, block_fft_u, block_fft_k (butterfly),
+// output_linear.0.{weight, bias} (weight_norm: weight_g, weight_v, bias).
 #pragma once
 
 #include "models/config.h"
+#include "models/layers/butterfly.h"
 #include "models/layers/explicit_filter.h"
 
 #include <ATen/core/Tensor.h>
@@ -30,6 +33,8 @@ class LongConvLayer : public torch::nn::Module {
   at::Tensor skip;  ///< D (C, H), starts N(0, 1)
 
  private:
+  /// (B, C, H, L) of u (B, H, L), with the skip.
+  [[nodiscard]] at::Tensor convolve(const at::Tensor& u) const;
   [[nodiscard]] at::Tensor project(const at::Tensor& y) const;
 
   std::string activation_;
@@ -37,6 +42,8 @@ class LongConvLayer : public torch::nn::Module {
   std::string dropped_;  ///< model.inner_dropout
   double dropout_;
   std::shared_ptr<ExplicitFilter> filter_;
+  std::shared_ptr<ButterflyTransform> of_u_;  ///< nullptr: FFT
+  std::shared_ptr<ButterflyTransform> of_k_;  ///< the filter's; nullptr: FFT
   at::Tensor weight_;  ///< (O, C H), undefined without an output's Linear; its direction
   at::Tensor length_;  ///< (O, 1), the rows' lengths; undefined without weight norm
   at::Tensor bias_;    ///< (O)

@@ -57,10 +57,6 @@ ordered_json original_config(const ModelConfig& c) {
 
 /// The port's own configuration; what it computes without asking must be what the model does.
 ordered_json hf_config(const ModelConfig& c) {
-  if (c.head.kind() != "lm") {
-    c.head.kind.fail(
-        "the port's classifier has no bias and reads one position; use --format safetensors");
-  }
   constexpr double kShift = 0.05;  // of the port's modulation (models.md 5.5)
   const auto refuse = [](const config::KeyBase& key, const char* wanted) {
     key.fail(fmt::format(
@@ -68,34 +64,40 @@ ordered_json hf_config(const ModelConfig& c) {
         "other code",
         wanted, key.to_toml()));
   };
+  const bool classifies = c.head.kind() == "classifier";
+  if (classifies && c.head.bias()) refuse(c.head.bias, "a classifier without bias");
+  if (classifies && c.head.pool() != "last") refuse(c.head.pool, "the last token");
   if (c.order() != 2) refuse(c.order, "order 2");
   if (!c.attention.layers().empty()) refuse(c.attention.layers, "no attention");
   if (!c.filter.modulate()) refuse(c.filter.modulate, "modulation");
   if (c.filter.shift() != kShift) refuse(c.filter.shift, "shift 0.05");
-  return {{"architectures", {"HyenaDNAForCausalLM"}},
-          {"model_type", "hyenadna"},
-          {"torch_dtype", "float32"},
-          {"d_model", c.d_model()},
-          {"d_inner", c.inner_width()},
-          {"n_layer", c.n_layers()},
-          {"vocab_size", c.vocab_size()},
-          {"pad_vocab_size_multiple", c.pad_vocab_multiple()},
-          {"max_seq_len", c.l_max()},
-          {"emb_dim", c.filter.emb_dim()},
-          {"filter_order", c.filter.width()},
-          {"hyena_order", c.order()},
-          {"short_filter_order", c.short_filter.taps()},
-          {"num_inner_mlps", c.filter.depth()},
-          {"activation_freq", c.filter.sine_freq()},
-          {"train_freq", true},
-          {"use_bias", true},
-          {"embed_dropout", c.embed_dropout()},
-          {"hyena_dropout", 0.0},
-          {"hyena_filter_dropout", 0.0},
-          {"layer_norm_epsilon", c.norm_eps()},
-          {"initializer_range", c.init_std()},
-          {"tie_word_embeddings", false},
-          {"pad_token_id", 4}};
+  ordered_json out = {
+      {"architectures", {classifies ? "HyenaDNAForSequenceClassification" : "HyenaDNAForCausalLM"}},
+      {"model_type", "hyenadna"},
+      {"torch_dtype", "float32"},
+      {"d_model", c.d_model()},
+      {"d_inner", c.inner_width()},
+      {"n_layer", c.n_layers()},
+      {"vocab_size", c.vocab_size()},
+      {"pad_vocab_size_multiple", c.pad_vocab_multiple()},
+      {"max_seq_len", c.l_max()},
+      {"emb_dim", c.filter.emb_dim()},
+      {"filter_order", c.filter.width()},
+      {"hyena_order", c.order()},
+      {"short_filter_order", c.short_filter.taps()},
+      {"num_inner_mlps", c.filter.depth()},
+      {"activation_freq", c.filter.sine_freq()},
+      {"train_freq", true},
+      {"use_bias", true},
+      {"embed_dropout", c.embed_dropout()},
+      {"hyena_dropout", 0.0},
+      {"hyena_filter_dropout", 0.0},
+      {"layer_norm_epsilon", c.norm_eps()},
+      {"initializer_range", c.init_std()},
+      {"tie_word_embeddings", false},
+      {"pad_token_id", 4}};
+  if (classifies) out["num_labels"] = c.head.n_classes();
+  return out;
 }
 
 /// What M2-BERT's code builds a model from (its BertConfig); what it computes without asking must
@@ -157,6 +159,7 @@ std::string original_name(const std::string& name) {
 }
 
 std::string hf_name(const std::string& name) {
+  if (name == "decoder.0.output_transform.weight") return "score.weight";
   return name.starts_with("backbone.") ? "hyena." + name : name;
 }
 

@@ -1,8 +1,6 @@
 #include "models/weights/hyena_facts.h"
 
-#include "core/base/check.h"
-
-#include <fmt/ranges.h>
+#include "models/weights/backbone_facts.h"
 
 #include <algorithm>
 #include <string_view>
@@ -10,23 +8,12 @@
 namespace longconv::models {
 namespace {
 
-constexpr const char* kEmbedding = "backbone.embeddings.word_embeddings.weight";
-constexpr const char* kHead = "lm_head.weight";
 constexpr const char* kDecoder = "decoder.0.output_transform.weight";
+constexpr const char* kDecoderBias = "decoder.0.output_transform.bias";
 
-/// Of safari and HyenaDNA, then of the Hugging Face port.
+/// Of safari's and HyenaDNA's operator, then of the Hugging Face port.
 constexpr Word kWords[] = {
-    {"d_model", "model.d_model"},
-    {"n_layer", "model.n_layers"},
-    {"d_inner", "model.d_inner"},
-    {"vocab_size", "model.vocab_size"},
-    {"pad_vocab_size_multiple", "model.pad_vocab_multiple"},
-    {"embed_dropout", "model.embed_dropout"},
-    {"resid_dropout", "model.resid_dropout"},
-    {"residual_in_fp32", "model.residual_in_fp32"},
-    {"layer_norm_epsilon", "model.norm_eps"},
     {"layer.order", "model.order"},
-    {"layer.l_max", "model.l_max"},
     {"layer.emb_dim", "model.filter.emb_dim"},
     {"layer.filter_order", "model.filter.width"},
     {"layer.num_inner_mlps", "model.filter.depth"},
@@ -45,23 +32,12 @@ constexpr Word kWords[] = {
     {"activation_freq", "model.filter.sine_freq"},
 };
 
-/// What the tensors say.
-struct Shapes {
-  std::int64_t rows = 0;
-  std::map<std::string, std::string> keys;  ///< key -> value as TOML writes it
-  std::int64_t number(const char* key) const {
-    const auto found = keys.find(key);
-    return found == keys.end() ? 0 : std::stoll(found->second);
-  }
-  bool attends() const { return keys.count("model.attention.layers") != 0; }
-};
-
 /// Published models, and what their files leave open (models.md 2.3, 5.1, 5.5); the first that
 /// matches counts.
 struct Published {
   const char* name;
   const char* family;
-  bool (*matches)(const Shapes&);
+  bool (*matches)(const BackboneShapes&);
   std::vector<Setting> settings;
   const char* tokenizer;
 };
@@ -69,7 +45,7 @@ const std::vector<Published>& published_models() {
   static const std::vector<Published> models = {
       {"HyenaDNA",
        "hyena_dna",
-       [](const Shapes& s) {
+       [](const BackboneShapes& s) {
          return s.rows == 16 && s.number("model.filter.emb_dim") == 5 &&
                 s.number("model.order") == 2 && !s.attends();
        },
@@ -81,7 +57,7 @@ const std::vector<Published>& published_models() {
        "dna"},
       {"Hyena small, 150B tokens of the Pile",
        "hyena",
-       [](const Shapes& s) {
+       [](const BackboneShapes& s) {
          return s.rows == 50264 && s.number("model.d_model") == 864 &&
                 s.number("model.n_layers") == 18 && s.number("model.l_max") == 2048;
        },
@@ -93,7 +69,7 @@ const std::vector<Published>& published_models() {
        "gpt2"},
       {"Hyena-GPT",
        "hyena",
-       [](const Shapes& s) { return s.rows == 50264; },
+       [](const BackboneShapes& s) { return s.rows == 50264; },
        {{"model.vocab_size", "50257"},
         {"model.filter.modulate", "true"},
         {"model.filter.shift", "0.0"},
@@ -103,34 +79,14 @@ const std::vector<Published>& published_models() {
   return models;
 }
 
-Shapes read_shapes(const FactSources& from) {
-  Shapes out;
+BackboneShapes read_shapes(const FactSources& from) {
+  BackboneShapes out = read_backbone(from, "Hyena");
   const auto set = [&](const char* key, std::int64_t value) {
     out.keys[key] = std::to_string(value);
   };
-  const files::TensorView& embedding = need_tensor(from, kEmbedding, 2);
-  out.rows = embedding.shape[0];
-  const std::int64_t d_model = embedding.shape[1];
-  set("model.d_model", d_model);
-  const std::int64_t layers = count_layers(from, "backbone.layers.");
-  set("model.n_layers", layers);
-  set("model.d_inner", need_tensor(from, "backbone.layers.0.mlp.fc1.weight", 2).shape[0]);
-
-  std::vector<std::int64_t> attending;
-  std::int64_t first = -1;  // the first Hyena layer
-  for (std::int64_t i = 0; i < layers; ++i) {
-    const bool attends = has_tensor(from, fmt::format("backbone.layers.{}.mixer.Wqkv.weight", i));
-    if (attends) attending.push_back(i);
-    if (!attends && first < 0) first = i;
-  }
-  if (!attending.empty()) {
-    out.keys["model.attention.layers"] = fmt::format("[{}]", fmt::join(attending, ", "));
-  }
-  LONGCONV_CHECK(first >= 0, CheckpointError, "{}: every layer is attention; expected Hyena layers",
-                 from.where);
-  const std::string mixer = fmt::format("backbone.layers.{}.mixer.", first);
+  const std::string& mixer = out.mixer;
   const std::string filter = mixer + "filter_fn.";
-  set("model.order", need_tensor(from, mixer + "in_proj.weight", 2).shape[0] / d_model - 1);
+  set("model.order", need_tensor(from, mixer + "in_proj.weight", 2).shape[0] / out.d_model - 1);
   set("model.short_filter.taps", need_tensor(from, mixer + "short_filter.weight", 3).shape[2]);
   const files::TensorView& z = need_tensor(from, filter + "pos_emb.z", 3);
   set("model.l_max", z.shape[1]);
@@ -140,8 +96,11 @@ Shapes read_shapes(const FactSources& from) {
   if (has_tensor(from, kDecoder)) {
     out.keys["model.head.kind"] = "classifier";
     set("model.head.n_classes", need_tensor(from, kDecoder, 2).shape[0]);
+    const bool adds = has_tensor(from, kDecoderBias);
+    out.keys["model.head.bias"] = adds ? "true" : "false";
+    // The port's classifier, the one without, reads the token before the padding (5.2).
+    if (!adds) out.keys["model.head.pool"] = "last";
   }
-  out.keys["model.tie_embeddings"] = is_tied(from, kHead, kEmbedding) ? "true" : "false";
   return out;
 }
 
@@ -155,13 +114,16 @@ bool is_hyena(const NamedTensors& named) {
 }
 
 ModelFacts hyena_facts(const FactSources& from) {
-  const Shapes shapes = read_shapes(from);
+  const BackboneShapes shapes = read_shapes(from);
   const std::vector<Published>& all = published_models();
   const auto known = std::find_if(all.begin(), all.end(),
                                   [&](const Published& model) { return model.matches(shapes); });
   FactsBuilder facts(from, known == all.end() ? "hyena" : known->family, shapes.keys);
   facts.leave_open({"model.filter.modulate", "model.filter.shift"});
-  if (shapes.number("model.head.n_classes") > 0) facts.leave_open({"model.head.pool"});
+  const bool classifies = shapes.number("model.head.n_classes") > 0;
+  if (classifies && shapes.keys.count("model.head.pool") == 0) {
+    facts.leave_open({"model.head.pool"});
+  }
   if (shapes.number("model.order") > 2) facts.leave_open({"model.filter.layout"});
   if (shapes.attends()) {
     facts.leave_open({"model.attention.n_heads", "model.attention.rotary_dim"});
@@ -171,6 +133,7 @@ ModelFacts hyena_facts(const FactSources& from) {
   } else {
     facts.rows_are_ids(shapes.rows);
   }
+  facts.read_config(backbone_words());
   facts.read_config(kWords);
   if (from.config.count("layer.lr_pos_emb") != 0) {
     const bool trained = facts.model().filter.lr_positions() > 0.0;  // 0 made z a buffer (0.5)
@@ -178,7 +141,7 @@ ModelFacts hyena_facts(const FactSources& from) {
   }
   facts.read_tensors();
   facts.apply_overrides();
-  facts.check_rows(kEmbedding, shapes.rows);
+  facts.check_rows(kBackboneEmbedding, shapes.rows);
   return facts.finish();
 }
 

@@ -1,8 +1,10 @@
 #include "models/weights/import.h"
 
 #include "core/base/check.h"
+#include "core/files/atomic_file.h"
 #include "core/files/hash.h"
 #include "models/weights/extend.h"
+#include "models/weights/h3_conv_facts.h"
 #include "models/weights/hyena_facts.h"
 #include "models/weights/long_conv_facts.h"
 #include "models/weights/m2_bert_facts.h"
@@ -15,6 +17,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <future>
 #include <string_view>
 #include <utility>
 
@@ -34,6 +37,7 @@ struct Importer {
 };
 constexpr Importer kImporters[] = {
     {"hyena", &repair_hyena_names, &is_hyena, &hyena_facts},
+    {"h3_conv", &repair_hyena_names, &is_h3_conv, &h3_conv_facts},
     {"m2_bert", &repair_m2_bert_names, &is_m2_bert, &m2_bert_facts, &extend_m2_bert},
     {"long_conv", &repair_long_conv_names, &is_long_conv, &long_conv_facts},
 };
@@ -143,6 +147,40 @@ void initialise(Chosen& chosen, const ModelConfig& config, ImportReport& report)
   }
 }
 
+std::vector<std::string> checksums_of(const std::vector<fs::path>& files) {
+  std::vector<std::string> out;
+  for (const fs::path& file : files) {
+    out.push_back(fmt::format("{}: sha256 {}", file.filename().string(),
+                              files::hex(files::sha256_file(file))));
+  }
+  return out;
+}
+
+/// Writes the file and returns its checksum, made while the bytes pass: a large file is not read
+/// again.
+std::string write_hashed(const fs::path& path,
+                         const std::map<std::string, files::TensorView>& all) {
+  std::vector<files::TensorView> views;
+  views.reserve(all.size());
+  for (const auto& item : all) views.push_back(item.second);
+  files::Sha256 hash;
+  files::AtomicFile file(path);
+  const std::string header = files::safetensors_header(views, {{"format", "pt"}}, path);
+  file.write(header);
+  hash.update(header);
+  // A piece that stays in a core's cache between the two.
+  constexpr std::size_t kPieceBytes = 256UL << 10;
+  for (const files::TensorView& view : views) {
+    for (std::size_t at = 0; at < view.data.size(); at += kPieceBytes) {
+      const auto piece = view.data.subspan(at, std::min(kPieceBytes, view.data.size() - at));
+      file.write(piece);
+      hash.update(piece);
+    }
+  }
+  file.commit();
+  return files::hex(hash.finish());
+}
+
 std::string card(const ImportReport& report) {
   std::string text = fmt::format(
       "Imported from {} ({}).\n{}", fs::path(report.file).filename().string(), report.layout,
@@ -174,6 +212,9 @@ ImportReport import_weights(const ImportOptions& options, const fs::path& folder
   report.file = where;
   report.layout = source.layout;
   report.ignored = source.ignored;
+  // Beside the work: both read the file from the system's cache.
+  std::future<std::vector<std::string>> checksums =
+      std::async(std::launch::async, checksums_of, source.files);
 
   NamedTensors named;
   ModelFacts facts;
@@ -215,16 +256,9 @@ ImportReport import_weights(const ImportOptions& options, const fs::path& folder
   }
   Chosen chosen = choose(named, config, *shapes, options, report, where);
   initialise(chosen, config, report);
-  for (const fs::path& file : source.files) {
-    report.checksums.push_back(fmt::format("{}: sha256 {}", file.filename().string(),
-                                           files::hex(files::sha256_file(file))));
-  }
-
-  std::vector<files::TensorView> views;
-  views.reserve(chosen.tensors.size());
-  for (const auto& item : chosen.tensors) views.push_back(item.second);
-  files::write_safetensors(folder / "model.safetensors", views, {{"format", "pt"}});
-  finish_model_folder(folder, config, report.parameters, card(report));
+  const std::string sha256 = write_hashed(folder / "model.safetensors", chosen.tensors);
+  report.checksums = checksums.get();
+  finish_model_folder(folder, config, report.parameters, card(report), sha256);
   return report;
 }
 

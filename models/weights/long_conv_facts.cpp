@@ -53,6 +53,11 @@ std::map<std::string, std::string> read_shapes(const FactSources& from) {
   text("model.filter.bidirectional", word(kernel.shape[0] == 2 * channels));
   text("model.postact", postact_of(from, layer, width));
   text("model.weight_norm", word(has_tensor(from, layer + "output_linear.0.weight_v")));
+  const std::string butterfly = layer + "block_fft_u.mat_16";
+  text("model.filter.transform", has_tensor(from, butterfly) ? "butterfly" : "fft");
+  if (has_tensor(from, butterfly)) {
+    text("model.filter.transform_per_channel", word(need_tensor(from, butterfly, 4).shape[0] != 1));
+  }
   text("model.norm", norm_of(from, "layers.0.norm.norm."));
   const bool prenorm = has_tensor(from, "norm.norm.weight") || has_tensor(from, "norm.norm.s");
   text("model.prenorm", word(prenorm));
@@ -80,6 +85,9 @@ ModelFacts long_conv_facts(const FactSources& from) {
   FactsBuilder facts(from, "long_conv", shapes);
   facts.leave_open({"model.filter.squash", "model.filter.smooth", "model.filter.smooth_freq",
                     "model.filter.alias", "model.activation"});
+  if (shapes.at("model.filter.transform") == "butterfly") {
+    facts.leave_open({"model.filter.transform_additive"});
+  }
   if (shapes.count("model.head.pool") == 0) facts.leave_open({"model.head.pool"});
   facts.read_tensors();
   facts.apply_overrides();

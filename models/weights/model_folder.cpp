@@ -209,15 +209,16 @@ void write_model_folder(const fs::path& folder, const ModelConfig& config,
 }
 
 void finish_model_folder(const fs::path& folder, const ModelConfig& config, std::int64_t parameters,
-                         const std::string& card) {
+                         const std::string& card, const std::string& sha256) {
   files::write_atomic(
       folder / "README.md",
-      fmt::format("# {} model, {} parameters\n\n"
-                  "Width {}, {} layers, inputs up to {} tokens; every setting is in "
-                  "config.toml.\nsha256 of model.safetensors: {}\n{}{}\n",
-                  config.family(), parameters, config.d_model(), config.n_layers(), config.l_max(),
-                  files::hex(files::sha256_file(folder / "model.safetensors")),
-                  card.empty() ? "" : "\n", card));
+      fmt::format(
+          "# {} model, {} parameters\n\n"
+          "Width {}, {} layers, inputs up to {} tokens; every setting is in "
+          "config.toml.\nsha256 of model.safetensors: {}\n{}{}\n",
+          config.family(), parameters, config.d_model(), config.n_layers(), config.l_max(),
+          sha256.empty() ? files::hex(files::sha256_file(folder / "model.safetensors")) : sha256,
+          card.empty() ? "" : "\n", card));
   files::write_atomic(folder / "config.toml", model_toml(config));
 }
 

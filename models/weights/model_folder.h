@@ -62,9 +62,11 @@ void check_fits(const std::map<std::string, at::Tensor>& wanted,
                 const std::map<std::string, files::TensorView>& views, const std::string& where);
 
 /// Writes README.md (family, size, the checksum of the folder's model.safetensors, `card`), then
-/// config.toml: a folder with a configuration is a whole one. Throws EnvironmentError.
+/// config.toml: a folder with a configuration is a whole one. `sha256` of that file, if the caller
+/// knows it; empty: it is read again. Throws EnvironmentError.
 void finish_model_folder(const std::filesystem::path& folder, const ModelConfig& config,
-                         std::int64_t parameters, const std::string& card);
+                         std::int64_t parameters, const std::string& card,
+                         const std::string& sha256 = {});
 
 /// Writes the folder (created if needed): each file appears whole or not at all. `config` is the
 /// resolved one the model was built from; `tokenizer` a folder to copy, or empty; `card` goes into

@@ -24,6 +24,7 @@ constexpr Prefix kHyenaPrefixes[] = {
     {"embedding.", "backbone.embeddings.word_embeddings."},
     {"backbone.norm.", "backbone.ln_0."},
     {"head.output_transform.", "decoder.0.output_transform."},  // the stand-alone HyenaDNA's
+    {"score.", "decoder.0.output_transform."},                  // the Hugging Face port's
 };
 constexpr Prefix kM2BertPrefixes[] = {
     {"module.", ""},  // DataParallel, also of Composer and of older retrieval files

@@ -257,6 +257,18 @@ TEST(Path, BenchTimesSteps) {
   EXPECT_GT(result.at("tokens_per_s").get<double>(), 0.0);
   EXPECT_GT(result.at("convolution_share").get<double>(), 0.0);
   EXPECT_EQ(result.at("convolutions_per_step"), 2);
+  // Two filters a channel are one convolution with two outputs, by the FFT or by what learns.
+  for (const char* transform : {"fft", "butterfly"}) {
+    const json several = parse_result(
+        run({"bench", "model", tiny_config().string(), "model.vocab_size=257",
+             "model.family=long_conv", "model.head.kind=classifier", "model.head.n_classes=2",
+             "model.filter.channels=2", std::string("model.filter.transform=") + transform,
+             "--repeats", "3", "--device", "cpu", "--json"}));
+    EXPECT_EQ(several.at("convolutions_per_step"), 2) << transform;
+    EXPECT_EQ(several.at("filters_per_convolution"), 2) << transform;
+    EXPECT_GT(several.at("convolution_share").get<double>(), 0.0) << transform;
+    EXPECT_LT(several.at("convolution_share").get<double>(), 1.0) << transform;
+  }
   const json conv =
       parse_result(run({"bench", "conv", "--lengths", "64,128", "--batch", "2", "--channels", "8",
                         "--dtype", "float32", "--device", "cpu", "--repeats", "3", "--json"}));

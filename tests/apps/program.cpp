@@ -127,9 +127,17 @@ bool Program::running() {
 void Program::send(int signal) const { ::kill(pid_, signal); }
 
 Ended Program::wait() {
-  if (!done_) ::waitpid(pid_, &status_, 0);
+  if (!done_) {
+    rusage used{};
+    ::wait4(pid_, &status_, 0, &used);
+    const auto seconds = [](const timeval& t) {
+      return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+    };
+    peak_bytes_ = static_cast<std::uint64_t>(used.ru_maxrss) << 10;
+    cpu_s_ = seconds(used.ru_utime) + seconds(used.ru_stime);
+  }
   done_ = true;
-  return {code_of(status_), own_output_ ? read(output_) : "", read(errors_)};
+  return {code_of(status_), own_output_ ? read(output_) : "", read(errors_), peak_bytes_, cpu_s_};
 }
 
 Ended run(const std::vector<std::string>& arguments, const Setting& setting) {

@@ -16,8 +16,10 @@ namespace fs = std::filesystem;
 /// How one run ended. `code` is the exit code, or 128 + signal.
 struct Ended {
   int code = -1;
-  std::string out;  ///< stdout
-  std::string err;  ///< stderr
+  std::string out;               ///< stdout
+  std::string err;               ///< stderr
+  std::uint64_t peak_bytes = 0;  ///< largest resident set
+  double cpu_s = 0.0;            ///< user and system
 };
 
 struct Setting {
@@ -46,6 +48,8 @@ class Program {
   fs::path errors_;
   pid_t pid_ = -1;
   int status_ = 0;
+  std::uint64_t peak_bytes_ = 0;
+  double cpu_s_ = 0.0;
   bool done_ = false;
   bool own_output_ = true;
 };

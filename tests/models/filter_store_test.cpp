@@ -290,6 +290,25 @@ std::vector<Route> routes(const models::Model& other) {
   return all;
 }
 
+TEST(FilterStoreMemory, LargeFiltersAreMadeAnewInEvaluation) {
+  for (const bool large : {false, true}) {
+    models::FilterStore store;
+    const at::Tensor parameter = torch::ones({1});
+    std::int64_t made = 0;
+    const auto get = [&] {
+      const at::NoGradGuard no_grad;
+      return store.get(1024, {parameter}, [&] {
+        ++made;
+        return std::vector<at::Tensor>{torch::ones({large ? 1024 : 16, 1024})};
+      });
+    };
+    get();
+    const std::vector<models::LongFilter> filters = get();
+    EXPECT_EQ(made, large ? 2 : 1);
+    EXPECT_EQ(filters.at(0).spectrum == nullptr, large);
+  }
+}
+
 TEST_P(FilterStore, WhateverWritesTheWeightsIsSeen) {
   const at::Tensor batch = ids(2, 16);
   const auto other = make_model();

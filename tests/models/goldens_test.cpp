@@ -4,6 +4,8 @@
 #include "tests/models/goldens.h"
 
 #include "models/layers/attention.h"
+#include "models/layers/hyena_filter.h"
+#include "tests/support/implicit_filter_golden.h"
 
 #include <torch/optim/adamw.h>
 
@@ -15,6 +17,37 @@ namespace {
 
 INSTANTIATE_TEST_SUITE_P(EveryPrecision, Goldens, ::testing::ValuesIn(kPrecisions),
                          [](const auto& test) { return std::string(test.param.name); });
+
+TEST_P(Goldens, ImplicitFilters) {
+  struct FilterCase {
+    const char* name;
+    double shift;
+    bool modulate;
+    const Golden& golden;
+  };
+  const FilterCase cases[] = {{"G1: h", 0.0, true, kG1},
+                              {"G1: h, shift .05", 0.05, true, kG1Shifted},
+                              {"G1: h, no modulation", 0.0, false, kG1Unmodulated}};
+  for (const FilterCase& c : cases) {
+    SCOPED_TRACE(c.name);
+    models::ModelConfig config;
+    config.filter.emb_dim.set(kG1EmbDim);
+    config.filter.width.set(kG1Width);
+    config.filter.sine_freq.set(kG1SineFreq);
+    config.filter.shift.set(c.shift);
+    config.filter.modulate.set(c.modulate);
+    models::HyenaFilter filter(config.filter, kG1Channels, /*count=*/1, kG1LMax, options());
+    const std::string mlp = "implicit_filter.";
+    fill(filter,
+         {"bias", mlp + "0.weight", mlp + "0.bias", mlp + "2.weight", mlp + "2.bias",
+          mlp + "4.weight", mlp + "4.bias", mlp + "6.weight"},
+         false);
+    EXPECT_TRUE(agrees("G1: z", filter.named_parameters()["pos_emb.z"], kG1Features));
+    const at::Tensor h = filter.filters(kG1Length).at(0).k.t();
+    EXPECT_TRUE(agrees(c.name, h, c.golden));
+    EXPECT_FALSE(matches(at::zeros_like(h), c.golden, std::max(kFloat32, tolerance()))) << "zeros";
+  }
+}
 
 struct OperatorCase {
   std::int64_t order;
@@ -90,13 +123,13 @@ TEST_P(Goldens, OperatorsOfOrderTwoAndThreeInBothLayouts) {
     const auto mixer = golden_operator(c.order, c.strong, options(), c.layout);
     const at::Tensor u = det(100, {2, c.length, 6}, options());
     const at::Tensor y = mixer->forward(u);
-    EXPECT_EQ(y.scalar_type(), GetParam().dtype);
+    EXPECT_EQ(y.scalar_type(), product_type());
     const std::string which = c.order == 3 ? (c.layout[0] == 'o' ? ", o-major" : ", v-major") : "";
     EXPECT_TRUE(
         agrees(fmt::format("G{}{}, L = {}{}", c.order, c.strong ? "s" : "", c.length, which), y,
                c.golden));
     remove_filters(*mixer);
-    expect_sensitive(y, mixer->forward(u), c.golden);
+    expect_sensitive(y, mixer->forward(u), c.golden, c.strong);
   }
 }
 
@@ -114,11 +147,11 @@ TEST_P(Goldens, CausalAttention) {
   const at::Tensor x = det(100, {2, 10, 8}, options());
   const at::Tensor y = attention.forward(x);
   EXPECT_TRUE(agrees("G15 attention", y, golden));
-  EXPECT_FALSE(matches(at::zeros_like(y), golden, kFloat32));
+  EXPECT_FALSE(matches(at::zeros_like(y), golden, std::max(kFloat32, tolerance())));
   // Uniform weights instead of the soft-max must fail as well.
   const at::NoGradGuard no_grad;
   attention.named_parameters()["Wqkv.weight"].narrow(0, 0, 16).zero_();
-  EXPECT_FALSE(matches(attention.forward(x), golden, kFloat32));
+  EXPECT_FALSE(matches(attention.forward(x), golden, std::max(kFloat32, tolerance())));
 }
 
 struct ModelCase {
@@ -191,7 +224,7 @@ TEST_P(Goldens, LanguageModels) {
                     c.loss);
     }
     remove_filters(*model);
-    expect_sensitive(logits, model->logits(tokens), c.logits);
+    expect_sensitive(logits, model->logits(tokens), c.logits, c.small.strong);
   }
 }
 
@@ -204,7 +237,7 @@ TEST_P(Goldens, HiddenStatesOfG4) {
   const at::Tensor hidden = model->hidden(ids());
   EXPECT_TRUE(agrees("G4: hidden states", hidden, golden));
   remove_filters(*model);
-  expect_sensitive(hidden, model->hidden(ids()), golden);
+  expect_sensitive(hidden, model->hidden(ids()), golden, /*strong=*/false);
 }
 
 TEST(SmallModels, TokenIdsAreTheGoldens) {
@@ -253,7 +286,7 @@ TEST_P(Goldens, GradientsOfTheStrongOperator) {
   }
   EXPECT_TRUE(agrees("G2s: gradients", u.grad(), Moments{"-10.1731553999", "29.9671946339"}));
   EXPECT_EQ(mixer->named_parameters().size(), want.size()) << "every parameter is listed";
-  expect_gradients("G2s: gradients", *mixer, "", want);
+  expect_gradients("G2s: gradients", *mixer, "", want, kBfloat16);
 }
 
 double total_norm(const torch::nn::Module& module) {
@@ -311,8 +344,11 @@ TEST_P(Goldens, GradientsOfTheNextTokenLoss) {
     const at::Tensor tokens = ids();
     next_token_loss(model->logits(tokens), tokens).backward();
     const std::string golden = c.strong ? "G4s: gradients" : "G4: gradients";
-    expect_gradients(golden, *model, "backbone.layers.0.", c.layer0);
-    expect_gradients(golden, *model, "", c.others);
+    // Weak weights let the filters carry 4 % of the output: their networks' gradients are that near
+    // to bf16's rounding.
+    const double in_bf16 = c.strong ? kBfloat16 : 5e-2;
+    expect_gradients(golden, *model, "backbone.layers.0.", c.layer0, in_bf16);
+    expect_gradients(golden, *model, "", c.others, in_bf16);
     EXPECT_NEAR(total_norm(*model), c.norm, tolerance() * c.norm + 5e-9);
     if (c.strong) {
       const at::Tensor embedding =
@@ -325,6 +361,8 @@ TEST_P(Goldens, GradientsOfTheNextTokenLoss) {
 
 // lr 1e-2, betas .9/.98, eps 1e-8, weight decay .1 on every parameter, no clipping.
 TEST_P(Goldens, FourLossesUnderAdamW) {
+  if (is_bf16())
+    GTEST_SKIP() << "Adam's first steps are as large for rounding errors as for signals";
   const std::map<bool, std::vector<double>> want = {
       {false, {3.173572471, 3.10878803, 2.878814388, 2.559905476}},
       {true, {2.571366124, 2.598295758, 3.073822933, 2.939290291}}};

@@ -5,6 +5,7 @@
 #include "core/ops/long_conv.h"
 #include "models/cost/cost.h"
 #include "models/layers/hyena_filter.h"
+#include "tests/models/fidelity.h"
 #include "tests/models/slopes.h"
 #include "tests/support/gradcheck.h"
 #include "tests/support/temp_folder.h"
@@ -38,7 +39,9 @@ TEST(HyenaDna, TheSevenPublishedSizes) {
     config::load(run,
                  std::string(LONGCONV_SOURCE_DIR) + "/configs/dna/hyenadna_" + c.name + ".toml");
     EXPECT_EQ(run.model.family(), "hyena_dna");
-    EXPECT_EQ(models::cost(run.model).parameters, c.parameters);
+    const std::int64_t parameters = models::cost(run.model).parameters;
+    EXPECT_EQ(parameters, c.parameters);
+    record_count(std::string("parameters of HyenaDNA ") + c.name, c.parameters, parameters);
     EXPECT_EQ(run.model.l_max(), c.max_length + 2);
     EXPECT_EQ(run.data.seq_len(), c.max_length - 1) << "ids less one, for the shift";
     const std::int64_t batch = c.max_length > 65'536 ? 128 : 256;

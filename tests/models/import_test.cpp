@@ -186,8 +186,104 @@ TEST_F(Import, ClassifiersOfBothPrograms) {
                   models::export_weights(opened.file->model, out_ / "model.safetensors", "hf",
                                          exported);
                 }),
-                HasSubstr("model.head.kind"));
+                AllOf(HasSubstr("model.head.bias"), HasSubstr("without bias")));
   }
+}
+
+// The port's own classifier: score.weight, no bias, read at the token before the padding.
+TEST_F(Import, ThePortsClassifierIsReadAndGivenBack) {
+  models::ModelConfig config;
+  configure(config, SmallModel{});
+  config.head.kind.set("classifier");
+  config.head.n_classes.set(3);
+  config.head.bias.set(false);
+  config.head.pool.set("last");
+  torch::manual_seed(5);
+  const auto model = models::build(config, at::TensorOptions(at::kFloat));
+  model->eval();
+  const Rename port = [](const std::string& name) {
+    return name == "decoder.0.output_transform.weight" ? "score.weight" : hf_name(name);
+  };
+  const Tensors named = renamed(published(*model), port);
+  ASSERT_EQ(named.count("score.weight"), 1U);
+  files::create_folders(source_);
+  write_safetensors(source_ / "model.safetensors", named);
+  const ImportReport report = import(source_);
+  EXPECT_EQ(report.published, "HyenaDNA");
+  EXPECT_THAT(report.inferred, Contains("model.head.pool = last (tensors)"));
+  EXPECT_THAT(report.inferred, Contains("model.head.bias = false (tensors)"));
+  const models::OpenedModel opened = models::open_model_folder(out_);
+  const at::Tensor ids = token_ids(2, 16, 7, 12);
+  EXPECT_TRUE(at::equal(opened.model->logits(ids), model->logits(ids)));
+  // Padded on the right: the token before the first [PAD]; on the left: the last one.
+  const at::Tensor lengths = torch::tensor({9, 16}, at::kLong);
+  EXPECT_TRUE(at::allclose(opened.model->logits({ids, lengths})[0],
+                           model->logits(ids.narrow(1, 0, 9))[0], 1e-5, 1e-6));
+
+  const fs::path exported = folder_ / "exported";
+  files::create_folders(exported);
+  models::export_weights(opened.file->model, out_ / "model.safetensors", "hf", exported);
+  expect_file(exported / "model.safetensors", named);
+  EXPECT_THAT(
+      files::read_text(exported / "config.json"),
+      AllOf(HasSubstr("HyenaDNAForSequenceClassification"), HasSubstr("\"num_labels\": 3")));
+  const std::string before = files::read_text(out_ / "config.toml");
+  import(exported);
+  EXPECT_EQ(files::read_text(out_ / "config.toml"), before);
+
+  import(source_, {"model.head.pool=mean"});
+  const models::OpenedModel other = models::open_model_folder(out_);
+  EXPECT_THAT(message_of<ConfigError>([&] {
+                models::export_weights(other.file->model, out_ / "model.safetensors", "hf",
+                                       exported);
+              }),
+              AllOf(HasSubstr("model.head.pool"), HasSubstr("the last token")));
+}
+
+// H3's layers have q_proj, k_proj, v_proj and output_linear by nature; attention's are old names.
+TEST_F(Import, H3WithLongConvolutionsAndItsAttention) {
+  models::ModelConfig config;
+  config.family.set("h3_conv");
+  config.d_model.set(8);
+  config.n_layers.set(3);
+  config.l_max.set(16);
+  config.vocab_size.set(16);
+  config.attention.layers.set({1});
+  config.attention.n_heads.set(2);
+  torch::manual_seed(5);
+  const auto model = models::build(config, at::TensorOptions(at::kFloat));
+  model->eval();
+  {
+    const at::NoGradGuard no_grad;
+    for (auto& parameter : model->named_parameters()) {
+      if (parameter.key().ends_with("kernel.kernel")) parameter->mul_(100.0);
+    }
+  }
+  write("config.json", R"({"attn_layer_idx": [1], "attn_cfg": {"num_heads": 2, "dropout": 0.0},
+                           "layer": {"_name_": "h3-conv", "l_max": 16, "lam": 0.001}})");
+  write(
+      "weights.ckpt",
+      TorchWriter({"state_dict"}, renamed(published(*model),
+                                          [](const std::string& name) { return "model." + name; }))
+          .zip());
+  const ImportReport report = import(source_);
+  EXPECT_EQ(report.family, "h3_conv");
+  EXPECT_THAT(report.inferred, Contains("model.attention.layers = [1] (tensors)"));
+  EXPECT_THAT(report.inferred, Contains(HasSubstr("model.filter.squash = 0.001")));
+  EXPECT_THAT(report.inferred, Contains(HasSubstr("model.attention.n_heads = 2")));
+  EXPECT_THAT(report.defaulted, Contains(HasSubstr("model.filter.smooth = 0")));
+  models::OpenedModel opened = models::open_model_folder(out_);
+  EXPECT_EQ(opened.file->model.l_max(), 16);
+  EXPECT_EQ(opened.file->model.attention.dropout(), 0.0);
+  const at::Tensor ids = token_ids(2, 16, 0, 16);
+  EXPECT_FALSE(at::equal(opened.model->logits(ids), model->logits(ids))) << "another squash";
+  import(source_, {"model.filter.squash=0.003"});
+  opened = models::open_model_folder(out_);
+  EXPECT_TRUE(at::equal(opened.model->logits(ids), model->logits(ids)));
+
+  NamedValues broken = published(*model);
+  broken.erase("backbone.layers.0.mixer.k_kernel.kernel");
+  EXPECT_THAT(refused(broken), HasSubstr("backbone.layers.0.mixer.k_kernel.kernel is missing"));
 }
 
 TEST_F(Import, OldNamesAndNormsBehindTheBlocks) {
@@ -268,15 +364,15 @@ TEST_F(Import, OtherPrecisionsBecomeFloat32AndNanIsNamed) {
 TEST_F(Import, WhatDoesNotFitIsNamedUnlessAllowed) {
   Tensors tensors = tensors_;
   tensors.erase("backbone.layers.1.norm1.bias");
-  tensors["score.weight"] = at::ones({2, 8});
+  tensors["extra.weight"] = at::ones({2, 8});
   EXPECT_THAT(refused(tensors),
               AllOf(HasSubstr("w.pt"), HasSubstr("1 of 55 missing: backbone.layers.1.norm1.bias"),
-                    HasSubstr("1 left over: score.weight"), HasSubstr("--allow")));
+                    HasSubstr("1 left over: extra.weight"), HasSubstr("--allow")));
   EXPECT_THAT(fs::directory_iterator(out_) == fs::directory_iterator(), true)
       << "nothing is written";
-  const ImportReport report = import_tensors(tensors, {}, {"*.norm1.bias", "score.*"});
+  const ImportReport report = import_tensors(tensors, {}, {"*.norm1.bias", "extra.*"});
   EXPECT_THAT(report.initialised, ElementsAre("backbone.layers.1.norm1.bias"));
-  EXPECT_THAT(report.dropped, ElementsAre("score.weight (left over, allowed)"));
+  EXPECT_THAT(report.dropped, ElementsAre("extra.weight (left over, allowed)"));
 
   tensors = tensors_;
   tensors["backbone.layers.1.mlp.fc2.weight"] = at::ones({8, 31});

@@ -16,7 +16,14 @@ constexpr double kNearFloat32 = 1e-5;
 class LongConvGoldens : public Goldens {
  protected:
   [[nodiscard]] double tolerance() const override {
+    if (is_bf16()) return kBfloat16;
     return GetParam().dtype == at::kFloat ? kNearFloat32 : kFloat64;
+  }
+  /// What zeros and an output without its filter must not meet.
+  [[nodiscard]] double loose() const { return std::max(kNearFloat32, tolerance()); }
+  /// A layer's input as the one before it gives it.
+  static at::Tensor input(int tid, at::IntArrayRef shape) {
+    return det(tid, shape, options()).to(product_type());
   }
 };
 
@@ -108,7 +115,7 @@ const LayerCase kLayers[] = {
 };
 
 TEST_P(LongConvGoldens, Layer) {
-  const at::Tensor u = det(100, {2, 4, 8}, options()).transpose(1, 2);
+  const at::Tensor u = input(100, {2, 4, 8}).transpose(1, 2);
   for (const LayerCase& c : kLayers) {
     SCOPED_TRACE(c.name);
     const auto layer = golden_layer(c.small, options());
@@ -118,9 +125,13 @@ TEST_P(LongConvGoldens, Layer) {
       const at::NoGradGuard no_grad;
       layer->named_parameters()["kernel.kernel"].zero_();
     }
-    EXPECT_FALSE(matches(layer->forward(u, {}).transpose(1, 2), c.golden, kNearFloat32))
-        << "an output without filter passes";
-    EXPECT_FALSE(matches(at::zeros_like(y), c.golden, kNearFloat32)) << "zeros pass";
+    // G8's weak filters are below bf16's rounding; G8s says it there.
+    const bool strong = c.small.taps > 0.1;
+    if (strong || !is_bf16()) {
+      EXPECT_FALSE(matches(layer->forward(u, {}).transpose(1, 2), c.golden, loose()))
+          << "an output without filter passes";
+    }
+    EXPECT_FALSE(matches(at::zeros_like(y), c.golden, loose())) << "zeros pass";
   }
 }
 
@@ -215,7 +226,12 @@ TEST_P(LongConvGoldens, PostNormClassifier) {
   EXPECT_TRUE(agrees("G10 post-norm", model->logits(x), want));
   const at::NoGradGuard no_grad;
   model->named_parameters()["layers.1.layer.kernel.kernel"].zero_();
-  EXPECT_FALSE(equals(model->logits(x), want, kNearFloat32)) << "an output without filter passes";
+  const at::Tensor without = model->logits(x);
+  EXPECT_FALSE(equals(at::zeros_like(without), want, loose())) << "zeros pass";
+  // One filter of two is below bf16's rounding.
+  if (!is_bf16()) {
+    EXPECT_FALSE(equals(without, want, loose())) << "an output without filter passes";
+  }
 }
 
 TEST_P(LongConvGoldens, PreNormClassifier) {
@@ -244,7 +260,7 @@ TEST_P(LongConvGoldens, PreNormClassifier) {
   EXPECT_TRUE(agrees("G10 pre-norm", decoder->forward(x, {}), want));
   const at::Tensor whole = decoder->forward(norm("norm", x), {});
   EXPECT_TRUE(at::allclose(model->logits(input), whole, 1e-5, 1e-6));
-  EXPECT_FALSE(equals(model->logits(input), want, kNearFloat32)) << "the last norm does nothing";
+  EXPECT_FALSE(equals(model->logits(input), want, loose())) << "the last norm does nothing";
 }
 
 // ---- G11 ---------------------------------------------------------------------------------------
@@ -275,12 +291,12 @@ TEST_P(LongConvGoldens, H3Conv) {
                       ".0958480937554",
                       "3.42454111337",
                       ".46945374447"};
-  const at::Tensor u = det(100, {2, 10, 6}, options());
+  const at::Tensor u = input(100, {2, 10, 6});
   EXPECT_TRUE(agrees("G11", mixer.forward(u), golden));
   for (const char* kernel : {"k_kernel.kernel", "kernel.kernel"}) {
     const at::Tensor kept = parameters[kernel].clone();
     parameters[kernel].zero_();
-    EXPECT_FALSE(matches(mixer.forward(u), golden, kNearFloat32)) << kernel << " does nothing";
+    EXPECT_FALSE(matches(mixer.forward(u), golden, loose())) << kernel << " does nothing";
     parameters[kernel].copy_(kept);
   }
 }
@@ -297,7 +313,7 @@ TEST_P(LongConvGoldens, Heads) {
   };
   for (const auto& [pool, want] : cases) {
     SCOPED_TRACE(pool);
-    models::SequenceDecoder head(pool, 3, 4, options());
+    models::SequenceDecoder head(pool, 3, 4, /*with_bias=*/true, options());
     {
       const at::NoGradGuard no_grad;
       head.named_parameters()["output_transform.weight"].copy_(0.3 * det(0, {4, 3}, options()));
@@ -305,8 +321,8 @@ TEST_P(LongConvGoldens, Heads) {
     }
     EXPECT_TRUE(
         agrees(fmt::format("G16 {}", pool), head.forward(x, {}).flatten().narrow(0, 0, 3), want));
-    EXPECT_FALSE(
-        equals(head.forward(x.flip({1}) * 1.01, {}).flatten().narrow(0, 0, 3), want, kNearFloat32))
+    const at::Tensor other = x.flip({1}) * (is_bf16() ? 2.0 : 1.01);
+    EXPECT_FALSE(equals(head.forward(other, {}).flatten().narrow(0, 0, 3), want, loose()))
         << "any input passes";
   }
 }

@@ -53,10 +53,10 @@ TEST_P(M2Goldens, SequenceMixers) {
     const auto mixer = submodule<models::SequenceMixer>(*model, kLayer0 + "attention");
     const at::Tensor u = det(100, {2, c.length, 8}, options());
     const at::Tensor y = mixer->forward(u);
-    EXPECT_EQ(y.scalar_type(), GetParam().dtype);
+    EXPECT_EQ(y.scalar_type(), product_type());
     EXPECT_TRUE(agrees(c.name, y, c.golden));
     remove_filters(*mixer);
-    expect_sensitive(y, mixer->forward(u), c.golden);
+    expect_sensitive(y, mixer->forward(u), c.golden, c.strong);
   }
 }
 
@@ -87,7 +87,7 @@ TEST_P(M2Goldens, CausalSequenceMixerWithoutResidualConvolution) {
   const at::Tensor y = mixer->forward(u);
   EXPECT_TRUE(agrees("G6c", y, golden));
   remove_filters(*mixer);
-  expect_sensitive(y, mixer->forward(u), golden);
+  expect_sensitive(y, mixer->forward(u), golden, /*strong=*/false);
 }
 
 TEST_P(M2Goldens, DimensionMixer) {
@@ -102,8 +102,9 @@ TEST_P(M2Goldens, DimensionMixer) {
   EXPECT_TRUE(agrees("G6d dimension mixer", y, golden));
   const at::NoGradGuard no_grad;
   mixer->named_parameters()["wo.weight"].zero_();
-  EXPECT_FALSE(matches(at::zeros_like(y), golden, kFloat32)) << "zeros pass";
-  EXPECT_FALSE(matches(mixer->forward(x), golden, kFloat32)) << "the norm alone passes";
+  const double bound = std::max(kFloat32, tolerance());
+  EXPECT_FALSE(matches(at::zeros_like(y), golden, bound)) << "zeros pass";
+  EXPECT_FALSE(matches(mixer->forward(x), golden, bound)) << "the norm alone passes";
 }
 
 TEST_P(M2Goldens, HiddenStates) {
@@ -116,7 +117,7 @@ TEST_P(M2Goldens, HiddenStates) {
   const at::Tensor hidden = model->hidden(ids);
   EXPECT_TRUE(agrees("G7: hidden states", hidden, golden));
   remove_filters(*model);
-  expect_sensitive(hidden, model->hidden(ids), golden);
+  expect_sensitive(hidden, model->hidden(ids), golden, /*strong=*/false);
 }
 
 struct LogitsCase {
@@ -167,7 +168,7 @@ TEST_P(M2Goldens, MaskedLanguageModels) {
                     masked_loss(logits, m2_labels(ids)).item<double>(), c.loss);
     }
     remove_filters(*model);
-    expect_sensitive(logits, model->logits(ids), c.golden);
+    expect_sensitive(logits, model->logits(ids), c.golden, c.strong);
   }
 }
 
@@ -209,7 +210,8 @@ TEST_P(M2Goldens, GradientsOfTheMaskedLoss) {
     const auto model = golden_m2_bert(c.strong, options());
     const at::Tensor ids = m2_ids().to(GetParam().device);
     masked_loss(model->logits(ids), m2_labels(ids)).backward();
-    expect_gradients(c.strong ? "G7s: gradients" : "G7: gradients", *model, "", c.gradients);
+    // Two layers without a way past their mixers: LibTorch's own bf16 is at 6e-2 on the CPU.
+    expect_gradients(c.strong ? "G7s: gradients" : "G7: gradients", *model, "", c.gradients, 1e-1);
     // No tensor is left out, and z is trained in every filter.
     EXPECT_EQ(model->named_parameters().size(), m2_bert_names().size() + 2 * 2 * 2);
     for (const auto& parameter : model->named_parameters()) {

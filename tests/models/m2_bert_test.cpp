@@ -6,6 +6,7 @@
 #include "models/cost/cost.h"
 #include "models/layers/filter_store.h"
 #include "models/weights/model_folder.h"
+#include "tests/models/fidelity.h"
 #include "tests/models/slopes.h"
 #include "tests/models/small_m2_bert.h"
 #include "tests/support/temp_folder.h"
@@ -288,7 +289,9 @@ TEST(M2Bert, HasThePublishedSizes) {
   };
   for (const SizeCase& c : cases) {
     ModelConfig config;
-    EXPECT_EQ(models::cost(published(config, c)).parameters, c.parameters) << c.name;
+    const std::int64_t parameters = models::cost(published(config, c)).parameters;
+    EXPECT_EQ(parameters, c.parameters) << c.name;
+    record_count(std::string("parameters of M2-BERT ") + c.name, c.parameters, parameters);
   }
 }
 
@@ -305,6 +308,34 @@ TEST(M2Bert, RecipesParseAndHaveTheirSize) {
     EXPECT_EQ(run.data.batch_size() % run.data.micro_batch(), 0);
     EXPECT_DOUBLE_EQ(static_cast<double>(run.schedule.warmup_steps()),
                      0.06 * static_cast<double>(run.schedule.max_steps()));
+  }
+}
+
+TEST(M2Bert, RecipesOfLongInputsParseAndHaveTheirSize) {
+  struct Long {
+    const char* name;
+    std::int64_t length;
+    std::int64_t parameters;
+    bool starts_from_another;
+  };
+  const Long recipes[] = {{"80m_2k", 2'048, 81'972'288, false},
+                          {"80m_8k", 8'192, 87'428'160, false},
+                          {"80m_32k", 32'768, 109'251'648, true},
+                          {"341m_2k", 2'048, 344'709'184, false}};
+  for (const Long& c : recipes) {
+    SCOPED_TRACE(c.name);
+    train::RunConfig run;
+    config::load(run,
+                 std::string(LONGCONV_SOURCE_DIR) + "/configs/mlm/m2_bert_" + c.name + ".toml");
+    EXPECT_EQ(models::cost(run.model).parameters, c.parameters);
+    EXPECT_EQ(run.model.l_max(), c.length);
+    EXPECT_EQ(run.data.seq_len(), c.length);
+    EXPECT_FALSE(run.model.mixer_norm());
+    EXPECT_EQ(run.data.batch_size() % run.data.micro_batch(), 0);
+    EXPECT_EQ(run.data.batch_size() * c.length, 4'096 * 128) << "tokens a step";
+    EXPECT_EQ(run.schedule.max_steps(), c.starts_from_another ? 7'000 : 70'000);
+    EXPECT_EQ(100 * run.schedule.warmup_steps(), 6 * run.schedule.max_steps());
+    EXPECT_EQ(!run.init.from().empty(), c.starts_from_another);
   }
 }
 

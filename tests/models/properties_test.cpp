@@ -6,6 +6,7 @@
 #include "models/cost/cost.h"
 #include "models/layers/attention.h"
 #include "models/weights/model_folder.h"
+#include "tests/models/fidelity.h"
 #include "tests/models/slopes.h"
 #include "tests/support/gradcheck.h"
 #include "tests/support/temp_folder.h"
@@ -316,6 +317,7 @@ TEST(Hyena, FilterParametersHaveTheirOwnOptimiserSettings) {
 }
 
 struct SizeCase {
+  const char* name;
   std::int64_t layers;
   std::int64_t d_model;
   std::int64_t d_inner;
@@ -325,9 +327,12 @@ struct SizeCase {
 
 TEST(Cost, CountsThePublishedSizes) {
   const SizeCase cases[] = {
-      {12, 768, 3072, 2, 125'306'112},  {12, 768, 3072, 3, 133'029'120},
-      {18, 768, 1536, 3, 137'746'560},  {18, 864, 1728, 2, 153'700'416},
-      {36, 1024, 2048, 2, 359'519'488}, {36, 2048, 4096, 2, 1'320'205'568},
+      {"125M", 12, 768, 3072, 2, 125'306'112},
+      {"125M of order 3", 12, 768, 3072, 3, 133'029'120},
+      {"125M-slim of order 3", 18, 768, 1536, 3, 137'746'560},
+      {"153M", 18, 864, 1728, 2, 153'700'416},
+      {"355M", 36, 1024, 2048, 2, 359'519'488},
+      {"1.3B", 36, 2048, 4096, 2, 1'320'205'568},
   };
   for (const SizeCase& c : cases) {
     ModelConfig config;
@@ -337,7 +342,9 @@ TEST(Cost, CountsThePublishedSizes) {
     config.order.set(c.order);
     config.l_max.set(2048);
     config.vocab_size.set(50257);
-    EXPECT_EQ(models::cost(config).parameters, c.parameters);
+    const std::int64_t parameters = models::cost(config).parameters;
+    EXPECT_EQ(parameters, c.parameters);
+    record_count(std::string("parameters of Hyena-GPT ") + c.name, c.parameters, parameters);
   }
 }
 

@@ -93,7 +93,7 @@ inline at::Tensor m2_labels(const at::Tensor& ids) {
 
 /// Mean cross-entropy over labels > 0.
 inline at::Tensor masked_loss(const at::Tensor& logits, const at::Tensor& labels) {
-  return at::cross_entropy_loss(logits.flatten(0, 1), labels.flatten());
+  return at::cross_entropy_loss(as_wide(logits).flatten(0, 1), labels.flatten());
 }
 
 }  // namespace longconv::testing

@@ -174,10 +174,15 @@ inline SmallModel g5() {
   return small;
 }
 
-/// Mean next-token cross-entropy in the logits' dtype, padded columns included.
+/// bf16 as float32, all else as it is: what losses are taken in.
+inline at::Tensor as_wide(const at::Tensor& x) {
+  return x.scalar_type() == at::kBFloat16 ? x.to(at::kFloat) : x;
+}
+
+/// Mean next-token cross-entropy in the logits' dtype, of bf16 in float32; padded columns included.
 inline at::Tensor next_token_loss(const at::Tensor& logits, const at::Tensor& ids) {
   const std::int64_t steps = ids.size(1) - 1;
-  return at::cross_entropy_loss(logits.narrow(1, 0, steps).flatten(0, 1),
+  return at::cross_entropy_loss(as_wide(logits).narrow(1, 0, steps).flatten(0, 1),
                                 ids.narrow(1, 1, steps).flatten());
 }
 

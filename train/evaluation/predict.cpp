@@ -48,6 +48,18 @@ at::ScalarType scalar_type(Dtype dtype) {
   return dtype == Dtype::f64 ? at::kDouble : dtype == Dtype::bf16 ? at::kBFloat16 : at::kFloat;
 }
 
+/// Whether every value is finite, a part at a time: the question takes twice the values' own
+/// memory.
+bool all_finite(const at::Tensor& x) {
+  constexpr std::int64_t kPart = std::int64_t{1} << 20;
+  const at::Tensor flat = x.reshape({-1});
+  for (std::int64_t at = 0; at < flat.numel(); at += kPart) {
+    const at::Tensor part = flat.narrow(0, at, std::min(kPart, flat.numel() - at));
+    if (!at::isfinite(part).all().item<bool>()) return false;
+  }
+  return true;
+}
+
 /// Predictions that a row is asked for: positions that count and whose next one does.
 std::int64_t predictions(const TokenRow& row) {
   std::int64_t count = 0;
@@ -174,7 +186,7 @@ class Predictor {
       const std::size_t i = chosen[static_cast<std::size_t>(n)];
       at::Tensor own = result.select(0, n);
       if (options_.per_position) own = own.narrow(0, 0, std::ssize(rows_[i].ids));
-      LONGCONV_CHECK(at::isfinite(own).all().item<bool>(), NonFiniteError,
+      LONGCONV_CHECK(all_finite(own), NonFiniteError,
                      "{}: {} of the row has values that are NaN or infinite; try --dtype float32, "
                      "and `longconv inspect` for the weights",
                      rows_[i].where, options_.what);

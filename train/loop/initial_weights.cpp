@@ -2,6 +2,7 @@
 
 #include "core/base/check.h"
 #include "core/base/log.h"
+#include "models/weights/extend.h"
 #include "models/weights/model_folder.h"
 #include "train/checkpoint/folder.h"
 #include "train/optim/groups.h"
@@ -109,7 +110,10 @@ void load_initial_weights(const RunConfig& config, models::Model& model) {
   const SourcePlace source = find_source(config.init.from);
   check_meaning(config, source);
   const files::SafetensorsFile file(source.weights);
-  std::map<std::string, files::TensorView> views = file.tensors();
+  models::NamedTensors named{file.tensors(), {}, {}};
+  std::vector<std::string> extended;
+  if (config.model.family() == "m2_bert") extended = models::extend_m2_bert(named, config.model);
+  std::map<std::string, files::TensorView>& views = named.tensors;
   models::fold_aliases(views, model, source.weights.string());
   std::map<std::string, at::Tensor> wanted = models::state_dict(model);
   const bool load_head = config.init.load_head();
@@ -124,6 +128,7 @@ void load_initial_weights(const RunConfig& config, models::Model& model) {
   for (const std::string& name : fresh) wanted.erase(name);
   std::erase_if(views, [&](const auto& item) { return leave_out(item.first); });
   models::copy_weights(wanted, views, source.weights.string());
+  for (const std::string& line : extended) log::info("{}: {}", source.weights.string(), line);
   log::info("starting from the weights of {}{}", source.weights.string(),
             fresh.empty() ? "" : fmt::format("; afresh: {}", fmt::join(fresh, ", ")));
 }

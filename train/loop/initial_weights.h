@@ -14,7 +14,8 @@ bool is_head_tensor(const std::string& name);
 /// is made. Throws ConfigError at a pattern that matches nothing, and if nothing is left to train.
 void freeze_parameters(const RunConfig& config, models::Model& model);
 
-/// Copies the weights of init.from into the model, where it is. The head's are left out unless
+/// Copies the weights of init.from into the model, where it is; an M2-BERT of fewer positions is
+/// extended to the model's (models/weights/extend.h). The head's are left out unless
 /// init.load_head. Throws ConfigError at init.from for a folder that holds no model and at a key of
 /// [model] that would read the same weights in another way; CheckpointError naming a tensor that is
 /// missing, left over or of another shape.

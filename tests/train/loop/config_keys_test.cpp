@@ -85,6 +85,7 @@ TEST(ConfigKeys, AreAllRead) {
       "data.seq_len=20",      "model.soft_prompt=2",
       "model.vocab_size=12",  "model.l_max=22"};
   kPaths.push_back(runs.images());
+  kPaths.back().emplace_back("model.filter.transform=butterfly");
   kPaths.push_back(runs.series());
   kPaths.push_back(prompts);
   const std::string without_stage = files::read_text(runs.config());

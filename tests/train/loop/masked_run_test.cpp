@@ -3,6 +3,7 @@
 
 #include "core/base/error.h"
 #include "core/files/atomic_file.h"
+#include "core/files/safetensors.h"
 #include "tests/train/loop/tiny_run.h"
 #include "train/report/metrics.h"
 
@@ -48,6 +49,33 @@ TEST(TrainMasked, LearnsAndReportsTheAccuracyOfMaskedTokens) {
   EXPECT_GT(accuracy.back(), 0.5);
   EXPECT_LT(loss.back(), 0.7 * std::log(45.0)) << "no better than guessing";
   EXPECT_THAT(validation(run, "a", "perplexity"), IsEmpty());
+}
+
+// models.md 3.8: the table of positions again and again, the filters' features for the new length.
+TEST(TrainMasked, ALongerModelStartsFromAShorterOne) {
+  const MaskedRun run;
+  train_masked(run, "short", {"schedule.max_steps=3"});
+  train_masked(
+      run, "long",
+      {"data.seq_len=32", "init.from=" + run.folder("short").string(), "init.load_head=true",
+       "optim.lr=1e-30", "optim.weight_decay=0", "schedule.max_steps=2"});
+  const auto tensors = [&](const char* name) {
+    return files::SafetensorsFile(run.folder(name) / "checkpoints" / "latest" /
+                                  "model.safetensors");
+  };
+  const files::SafetensorsFile from = tensors("short");
+  const files::SafetensorsFile to = tensors("long");
+  const std::string table = "bert.embeddings.position_embeddings.weight";
+  const auto bytes = [](const files::SafetensorsFile& file, const std::string& name) {
+    const auto data = file.tensors().at(name).data;
+    return std::string(reinterpret_cast<const char*>(data.data()), data.size());
+  };
+  const std::string block = bytes(from, table);
+  EXPECT_TRUE(bytes(to, table) == (block + block + block).substr(0, 32 * block.size() / 14));
+  for (const auto& [name, view] : from.tensors()) {
+    if (name == table || name.find("pos_emb.") != std::string::npos) continue;
+    EXPECT_TRUE(bytes(to, name) == bytes(from, name)) << name;
+  }
 }
 
 TEST(TrainMasked, TenStepsAndTenMoreAreTwenty) {
