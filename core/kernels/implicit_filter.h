@@ -15,7 +15,7 @@
 
 namespace longconv::kernels {
 
-inline constexpr int kMaxSineLayers = 8;
+inline constexpr int kMaxSineLayers = 6;       ///< their sums still fit beside 128 units
 inline constexpr int kMaxFilterFeatures = 64;  ///< E
 inline constexpr int kMaxFilterWidth = 128;    ///< F
 

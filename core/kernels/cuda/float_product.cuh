@@ -63,11 +63,11 @@ __device__ inline void multiply_add_tf32(float (&c)[4], const std::uint32_t (&a)
 /// c[m][n] += left[16 rows a tile, from row0] right[8 columns a tile, from column0], summed over
 /// 0 .. depth-1, a multiple of 8. With kCut, tiles from column `end` on may be left out: their
 /// values are of no use.
-template <bool kCut = false, int kRowTiles, int kColumnTiles, class Left, class Right>
+template <int kUnroll, bool kCut = false, int kRowTiles, int kColumnTiles, class Left, class Right>
 __device__ void multiply_add(float (&c)[kRowTiles][kColumnTiles][4], const ProductLane& lane,
                              const Left& left, int row0, const Right& right, int column0, int depth,
                              int end = 0) {
-#pragma unroll 2
+#pragma unroll kUnroll
   for (int k = 0; k < depth; k += 8) {
     std::uint32_t hi[kRowTiles][4];
     std::uint32_t lo[kRowTiles][4];

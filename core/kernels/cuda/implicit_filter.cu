@@ -12,25 +12,29 @@ __global__ void __launch_bounds__(kThreads, kWidth == 64 ? 2 : 1)
   const ImplicitFilterArgs& a = call.args;
   const Shared<kWidth> s(reinterpret_cast<float*>(memory), static_cast<int>(a.layers));
   const Place at;
-  load_vectors(s, a);
+  load_vectors(s, a);  // seen by all behind the first weight's barrier
   const bool whole = by_fours(a.h, a.length);
   const long long first = blockIdx.y * call.plan.slice_channels;
   const long long last = min(first + call.plan.slice_channels, static_cast<long long>(a.channels));
+  Weights<kWidth> weights(s, call);
+  weights.prefetch(0, 0);
   for (long long tile = blockIdx.x; tile < call.plan.tiles; tile += gridDim.x) {
     const long long t0 = tile * plan::kTileSteps;
-    __syncthreads();
     load_features(s, call, t0);
-    run_hidden(s, call, at, [](int, int, int, int, float) {});
+    run_hidden<2>(s, call, at, weights, first, [](int, int, int, float4) {});
     const long long steps = a.length - t0 - 4 * at.lane;  // from this lane's first on
     float4 tau = {};
     if (a.deltas != nullptr) tau = read_four(a.tau + t0 + 4 * at.lane, steps, false);
     for (long long c0 = first; c0 < last; c0 += plan::kChunk) {
-      __syncthreads();
-      load_weight(s, call, static_cast<int>(a.layers), c0);
-      __syncthreads();
+      const float* w = weights.take();
+      if (c0 + plan::kChunk < last) {
+        weights.prefetch(static_cast<int>(a.layers), c0 + plan::kChunk);
+      } else {
+        weights.prefetch(0, 0);  // of the next tile
+      }
       float h[1][8][4] = {};
-      multiply_add(h, at.in_tile, AlongRows<kWidth>{s.x}, 16 * at.warp, AlongRows<kWidth>{s.w}, 0,
-                   kWidth);
+      multiply_add<2>(h, at.in_tile, AlongRows<kWidth>{s.x}, 16 * at.warp, AlongRows<kWidth>{w}, 0,
+                      kWidth);
       // Turned round in shared memory, so that a warp writes 512 bytes of a channel.
 #pragma unroll
       for (int n = 0; n < 8; ++n) {
@@ -39,7 +43,7 @@ __global__ void __launch_bounds__(kThreads, kWidth == 64 ? 2 : 1)
           s.y[plan::swizzled(at.column(n) + i % 2, at.row(i), plan::kTileSteps)] = h[0][n][i];
         }
       }
-      __syncthreads();
+      __syncthreads();  // by which s.x has been read, too
       for (int c = at.warp; c < plan::kChunk && c0 + c < last; c += kWarps) {
         const float4 v = *reinterpret_cast<const float4*>(
             s.y + plan::swizzled(c, 4 * at.lane, plan::kTileSteps));
@@ -48,6 +52,7 @@ __global__ void __launch_bounds__(kThreads, kWidth == 64 ? 2 : 1)
       }
     }
   }
+  finish_copies();
 }
 
 template <int kWidth>

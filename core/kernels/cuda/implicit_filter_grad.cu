@@ -70,6 +70,20 @@ __device__ inline float over_rows(float v) {
 template <int kWidth>
 using Units = float[kWidth / plan::kChunk][1][8][4];
 
+/// A layer's p of this thread in local memory, which the L2 cache may have to give back: read all
+/// at once, so that one wait does for all.
+template <int kWidth>
+struct Kept {
+  float4 p[kWidth / plan::kChunk][8];
+  __device__ void get(Units<kWidth>& to) const {
+#pragma unroll
+    for (int chunk = 0; chunk < kWidth / plan::kChunk; ++chunk) {
+#pragma unroll
+      for (int n = 0; n < 8; ++n) *reinterpret_cast<float4*>(to[chunk][0][n]) = p[chunk][n];
+    }
+  }
+};
+
 /// d holds the gradient of sin(freq p) and becomes that of p; the sums over this warp's steps are
 /// added to those of freq and of the layer's bias.
 template <int kWidth>
@@ -127,14 +141,16 @@ __global__ void __launch_bounds__(kThreads, kWidth == 64 ? 2 : 1)
   const long long c_last =
       min(c_first + call.plan.slice_channels, static_cast<long long>(a.channels));
 
+  Weights<kWidth> weights(s, call);
+  weights.prefetch(0, 0);
   for (long long tile = blockIdx.x; tile < call.plan.tiles; tile += gridDim.x) {
     const long long t0 = tile * plan::kTileSteps;
     const bool first = tile == blockIdx.x;
-    float p[kMaxSineLayers][kChunks][1][8][4];  // by a running index: in local memory
+    Kept<kWidth> kept[kMaxSineLayers];
     __syncthreads();
     load_features(s, call, t0);
-    run_hidden(s, call, at, [&](int layer, int chunk, int n, int i, float value) {
-      p[layer][chunk][0][n][i] = value;
+    run_hidden<1>(s, call, at, weights, c_first, [&](int layer, int chunk, int n, float4 values) {
+      kept[layer].p[chunk][n] = values;
     });
 
     Units<kWidth> d = {};
@@ -143,71 +159,84 @@ __global__ void __launch_bounds__(kThreads, kWidth == 64 ? 2 : 1)
       tau = read_four(a.tau + t0 + 4 * at.lane, a.length - t0 - 4 * at.lane, false);
     }
     for (long long c0 = c_first; c0 < c_last; c0 += plan::kChunk) {
-      __syncthreads();
-      load_weight(s, call, layers, c0);
+      __syncthreads();  // all have read s.y
       load_gradient(s, g, at, c0, c_last, t0, tau);
-      __syncthreads();
+      const float* w = weights.take();
+      if (c0 + plan::kChunk < c_last) {
+        weights.prefetch(layers, c0 + plan::kChunk);
+      } else {
+        weights.prefetch(layers - 1, 0);
+      }
 #pragma unroll
       for (int chunk = 0; chunk < kChunks; ++chunk) {
-        multiply_add(d[chunk], at.in_tile, AcrossRows<plan::kTileSteps>{s.y}, 16 * at.warp,
-                     AcrossRows<kWidth>{s.w}, plan::kChunk * chunk, plan::kChunk);
+        multiply_add<1>(d[chunk], at.in_tile, AcrossRows<plan::kTileSteps>{s.y}, 16 * at.warp,
+                        AcrossRows<kWidth>{w}, plan::kChunk * chunk, plan::kChunk);
       }
       float dw[2][kColumnTiles][4] = {};
-      multiply_add(dw, at.in_tile, AlongRows<plan::kTileSteps>{s.y}, weight_row,
-                   AcrossRows<kWidth>{s.x}, weight_column, plan::kTileSteps);
+      multiply_add<1>(dw, at.in_tile, AlongRows<plan::kTileSteps>{s.y}, weight_row,
+                      AcrossRows<kWidth>{s.x}, weight_column, plan::kTileSteps);
       add_to_slot<kWidth>(slot + call.plan.last_weight_at() + (c0 - c_first) * kWidth, dw,
                           at.in_tile, weight_row, weight_column, first, kWidth);
     }
 
     for (int layer = layers - 1; layer >= 0; --layer) {
-      back_through_sine<kWidth>(d, p[layer], s.vectors, own_sums, own_sums + (1 + layer) * kWidth,
-                                at);
+      Units<kWidth> p;
+      kept[layer].get(p);
+      back_through_sine<kWidth>(d, p, s.vectors, own_sums, own_sums + (1 + layer) * kWidth, at);
+      if (layer > 0) kept[layer - 1].get(p);
       __syncthreads();  // all have read s.x and s.y
 #pragma unroll
       for (int chunk = 0; chunk < kChunks; ++chunk) {
 #pragma unroll
         for (int n = 0; n < 8; ++n) {
 #pragma unroll
-          for (int i = 0; i < 4; ++i) {
-            const int column = plan::kChunk * chunk + at.column(n) + i % 2;
+          for (int i = 0; i < 4; i += 2) {
+            const int column = plan::kChunk * chunk + at.column(n);
             const int place = plan::swizzled(at.row(i), column, kWidth);
-            s.y[place] = d[chunk][0][n][i];
-            if (layer > 0) s.x[place] = sine(s.vectors[column] * p[layer - 1][chunk][0][n][i]);
+            *reinterpret_cast<float2*>(s.y + place) = {d[chunk][0][n][i], d[chunk][0][n][i + 1]};
+            if (layer > 0) {
+              *reinterpret_cast<float2*>(s.x + place) = {
+                  sine(s.vectors[column] * p[chunk][0][n][i]),
+                  sine(s.vectors[column + 1] * p[chunk][0][n][i + 1])};
+            }
           }
         }
       }
       if (layer == 0) load_features(s, call, t0);
-      load_weight(s, call, layer, 0);
-      __syncthreads();
+      const float* w = weights.take();
       const int end = layer == 0 ? call.plan.padded_features : kWidth;
 #pragma unroll
       for (int chunk = 0; chunk < kChunks; ++chunk) {
         const int row = plan::kChunk * chunk + weight_row;
         float dw[2][kColumnTiles][4] = {};
         if (layer == 0) {
-          multiply_add<true>(dw, at.in_tile, AcrossRows<kWidth>{s.y}, row, AcrossRows<kWidth>{s.x},
-                             weight_column, plan::kTileSteps, end);
+          multiply_add<1, true>(dw, at.in_tile, AcrossRows<kWidth>{s.y}, row,
+                                AcrossRows<kWidth>{s.x}, weight_column, plan::kTileSteps, end);
         } else {
-          multiply_add(dw, at.in_tile, AcrossRows<kWidth>{s.y}, row, AcrossRows<kWidth>{s.x},
-                       weight_column, plan::kTileSteps);
+          multiply_add<1>(dw, at.in_tile, AcrossRows<kWidth>{s.y}, row, AcrossRows<kWidth>{s.x},
+                          weight_column, plan::kTileSteps);
         }
         add_to_slot<kWidth>(slot + call.plan.weight_at(layer), dw, at.in_tile, row, weight_column,
                             first, end);
       }
-      if (layer == 0 && g.dz == nullptr) break;
+      if (layer == 0 && g.dz == nullptr) {
+        weights.prefetch(0, 0);  // of the next tile
+        break;
+      }
       // The gradient of this layer's input. Columns beyond the features hold nothing of use.
       Units<kWidth> next = {};
 #pragma unroll
       for (int rows = 0; rows < kChunks; ++rows) {
-        if (rows > 0) {
-          __syncthreads();
-          load_weight(s, call, layer, plan::kChunk * rows);
-          __syncthreads();
+        if (rows > 0) w = weights.take();
+        if (rows + 1 < kChunks) {
+          weights.prefetch(layer, plan::kChunk * (rows + 1));
+        } else {
+          weights.prefetch(layer > 0 ? layer - 1 : 0, 0);  // or of the next tile
         }
 #pragma unroll
         for (int chunk = 0; chunk < kChunks; ++chunk) {
-          multiply_add(next[chunk], at.in_tile, AlongRows<kWidth>{s.y + plan::kChunk * rows},
-                       16 * at.warp, AcrossRows<kWidth>{s.w}, plan::kChunk * chunk, plan::kChunk);
+          multiply_add<1>(next[chunk], at.in_tile, AlongRows<kWidth>{s.y + plan::kChunk * rows},
+                          16 * at.warp, AcrossRows<kWidth>{w}, plan::kChunk * chunk, plan::kChunk);
         }
       }
 #pragma unroll
@@ -233,6 +262,7 @@ __global__ void __launch_bounds__(kThreads, kWidth == 64 ? 2 : 1)
     }
   }
 
+  finish_copies();
   __syncthreads();
   for (int i = static_cast<int>(threadIdx.x); i < sums; i += kThreads) {
     float sum = 0.0f;

@@ -46,18 +46,18 @@ struct Shared {
   static constexpr int kX = plan::kTileSteps * kWidth;
   float* x;        ///< [step][unit]: a layer's input
   float* y;        ///< as large: channels by steps, or a layer's gradient as x
-  float* w;        ///< [kChunk][kWidth]: rows of a weight
+  float* w;        ///< two of [kChunk][kWidth]: rows of a weight, and the next ones on their way
   float* vectors;  ///< freq, then a bias a layer, kWidth each, zero beyond F
   float* sums;     ///< backward: each warp's sums of their gradients
   __device__ Shared(float* start, int layers)
       : x(start),
         y(x + kX),
         w(y + kX),
-        vectors(w + plan::kChunk * kWidth),
+        vectors(w + 2 * plan::kChunk * kWidth),
         sums(vectors + (1 + layers) * kWidth) {}
-  static std::size_t bytes(int layers, bool backward) {
-    return sizeof(float) *
-           (2 * kX + plan::kChunk * kWidth + (backward ? 1 + kWarps : 1) * (1 + layers) * kWidth);
+  static constexpr std::size_t bytes(int layers, bool backward) {
+    return sizeof(float) * (2 * kX + 2 * plan::kChunk * kWidth +
+                            (backward ? 1 + kWarps : 1) * (1 + layers) * kWidth);
   }
 };
 
@@ -124,32 +124,80 @@ __device__ void load_features(const Shared<kWidth>& s, const Call& call, long lo
                                       call.plan.padded_features);
 }
 
-/// kChunk rows of weight `layer` from `row` on into s.w.
-template <int kWidth>
-__device__ void load_weight(const Shared<kWidth>& s, const Call& call, int layer, long long row) {
-  const ImplicitFilterArgs& a = call.args;
-  const int columns = static_cast<int>(layer == 0 ? a.features : a.width);
-  load_rows<plan::kChunk, kWidth>(s.w, a.weights[layer], row,
-                                  layer == a.layers ? a.channels : a.width, columns,
-                                  layer == 0 ? call.plan.padded_features : kWidth);
+/// Copies 16 bytes into shared memory behind the thread's back, until finish_copies().
+__device__ inline void copy_later(float* to, const float* from) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;"
+               :
+               : "r"(static_cast<std::uint32_t>(__cvta_generic_to_shared(to))), "l"(from)
+               : "memory");
+}
+__device__ inline void finish_copies() {
+  asm volatile("cp.async.commit_group;\n\tcp.async.wait_group 0;" ::: "memory");
 }
 
-/// s.x holds features and becomes the last hidden layer's output. keep(layer, chunk, n, i, p) sees
-/// every p_l. Begins with a barrier; what is in s.x afterwards is the warp's own until another one.
-template <int kWidth, class Keep>
+/// Weights in the order in which they are used, kChunk rows at a time, the next ones being copied
+/// while the present ones are multiplied by.
+template <int kWidth>
+class Weights {
+ public:
+  __device__ Weights(const Shared<kWidth>& s, const Call& call) : s_(s), call_(call) {}
+
+  /// Begins to copy rows row .. of weight `layer`. All threads have passed a barrier since they
+  /// last used the chunk before the present one.
+  __device__ void prefetch(int layer, long long row) {
+    next_ = !next_;
+    float* to = buffer(next_);
+    const ImplicitFilterArgs& a = call_.args;
+    const int columns = static_cast<int>(layer == 0 ? a.features : a.width);
+    const long long rows = layer == a.layers ? a.channels : a.width;
+    const bool inside = row + plan::kChunk <= rows && columns == kWidth;
+    if (!inside || !by_fours(a.weights[layer], columns)) {
+      load_rows<plan::kChunk, kWidth>(to, a.weights[layer], row, rows, columns,
+                                      layer == 0 ? call_.plan.padded_features : kWidth);
+      return;
+    }
+    const float* from = a.weights[layer] + row * kWidth;
+#pragma unroll
+    for (int j = 0; j < plan::kChunk * kWidth / 4 / kThreads; ++j) {
+      const int i = static_cast<int>(threadIdx.x) + j * kThreads;
+      copy_later(to + plan::swizzled(i / (kWidth / 4), i % (kWidth / 4) * 4, kWidth), from + 4 * i);
+    }
+  }
+  /// The rows of the last prefetch, for all threads: has a barrier.
+  __device__ const float* take() {
+    finish_copies();
+    __syncthreads();
+    return buffer(next_);
+  }
+
+ private:
+  __device__ float* buffer(bool second) const {
+    return s_.w + (second ? plan::kChunk * kWidth : 0);
+  }
+  const Shared<kWidth>& s_;
+  const Call& call_;
+  bool next_ = false;
+};
+
+/// s.x holds features and becomes the last hidden layer's output; what is in it afterwards is the
+/// warp's own until a barrier. keep(layer, chunk, n, four of p_l) sees all of them. The first rows
+/// of weight 0 are on their way; those of the last weight from row `after` on will be.
+template <int kUnroll, int kWidth, class Keep>
 __device__ void run_hidden(const Shared<kWidth>& s, const Call& call, const Place& at,
-                           const Keep& keep) {
+                           Weights<kWidth>& weights, long long after, const Keep& keep) {
   constexpr int kChunks = kWidth / plan::kChunk;
   for (int layer = 0; layer < call.args.layers; ++layer) {
     float p[kChunks][1][8][4] = {};
     const int depth = layer == 0 ? call.plan.padded_features : kWidth;
 #pragma unroll
     for (int chunk = 0; chunk < kChunks; ++chunk) {
-      __syncthreads();
-      load_weight(s, call, layer, plan::kChunk * chunk);
-      __syncthreads();
-      multiply_add(p[chunk], at.in_tile, AlongRows<kWidth>{s.x}, 16 * at.warp,
-                   AlongRows<kWidth>{s.w}, 0, depth);
+      const float* w = weights.take();
+      const bool last = chunk + 1 == kChunks;
+      weights.prefetch(last ? layer + 1 : layer, !last                          ? plan::kChunk
+                                                 : layer + 1 < call.args.layers ? 0
+                                                                                : after);
+      multiply_add<kUnroll>(p[chunk], at.in_tile, AlongRows<kWidth>{s.x}, 16 * at.warp,
+                            AlongRows<kWidth>{w}, 0, depth);
     }
     __syncwarp();
     const float* bias = s.vectors + (1 + layer) * kWidth;
@@ -158,20 +206,23 @@ __device__ void run_hidden(const Shared<kWidth>& s, const Call& call, const Plac
 #pragma unroll
       for (int n = 0; n < 8; ++n) {
         const int column = plan::kChunk * chunk + at.column(n);
-#pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          const float value = p[chunk][0][n][i] + bias[column + i % 2];
-          keep(layer, chunk, n, i, value);
-          s.x[plan::swizzled(at.row(i), column + i % 2, kWidth)] =
-              sine(s.vectors[column + i % 2] * value);
-        }
+        float4 values = {p[chunk][0][n][0] + bias[column], p[chunk][0][n][1] + bias[column + 1],
+                         p[chunk][0][n][2] + bias[column], p[chunk][0][n][3] + bias[column + 1]};
+        keep(layer, chunk, n, values);
+        const float2 freq = {s.vectors[column], s.vectors[column + 1]};
+        *reinterpret_cast<float2*>(s.x + plan::swizzled(at.row(0), column, kWidth)) = {
+            sine(freq.x * values.x), sine(freq.y * values.y)};
+        *reinterpret_cast<float2*>(s.x + plan::swizzled(at.row(2), column, kWidth)) = {
+            sine(freq.x * values.z), sine(freq.y * values.w)};
       }
     }
     __syncwarp();
   }
 }
 
-/// Shared memory above 48 KB has to be asked for. With more than its limit it would not start.
+static_assert(Shared<kMaxFilterWidth>::bytes(kMaxSineLayers, true) <= 227 * 1024);
+
+/// Shared memory above 48 KB has to be asked for.
 template <class Kernel>
 void allow_shared(Kernel* kernel, std::size_t bytes) {
   LONGCONV_CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,

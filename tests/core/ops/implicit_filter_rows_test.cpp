@@ -168,8 +168,8 @@ std::vector<Case> every_case() {
       cases.push_back({&row, features, 64, 1, 32, 140});
       cases.push_back({&row, features, 128, 3, 70, 140});
     }
-    cases.push_back({&row, 5, 64, 8, 64, 130, 1.0});
-    cases.push_back({&row, 5, 128, 8, 64, 130, 1.0});
+    cases.push_back({&row, 5, 64, 6, 64, 130, 1.0});
+    cases.push_back({&row, 5, 128, 6, 64, 130, 1.0});
     // More tiles than blocks: each goes round; the last one is cut.
     cases.push_back({&row, 5, 64, 3, 9, 40001});
     cases.push_back({&row, 5, 128, 2, 130, 36000});
@@ -199,7 +199,7 @@ TEST_F(ImplicitFilterTable, ChoosesTheFirstRowThatFits) {
   for (ImplicitFilterInputs wrong :
        {make_inputs({nullptr, 65, 64, 3, 64, 100}, Dtype::f32),
         make_inputs({nullptr, 5, 129, 3, 64, 100}, Dtype::f32),
-        make_inputs({nullptr, 5, 64, 9, 64, 100}, Dtype::f32), make_inputs(c, Dtype::f64)}) {
+        make_inputs({nullptr, 5, 64, 7, 64, 100}, Dtype::f32), make_inputs(c, Dtype::f64)}) {
     EXPECT_FALSE(first_row().takes(wrong));
     EXPECT_EQ(implicit_filter(wrong, 100).size(0), 100);
     EXPECT_THAT(message_of<UnsupportedError>([&] { implicit_filter_with(first_row(), wrong, 9); }),
