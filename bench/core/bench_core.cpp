@@ -3,9 +3,11 @@
 #define AT_PER_OPERATOR_HEADERS
 #include "bench/timing.h"
 #include "core/ops/implicit_filter.h"
+#include "core/ops/layer_norm.h"
 #include "core/ops/long_conv.h"
 #include "core/ops/short_conv.h"
 #include "core/ops/short_conv_gate.h"
+#include "core/ops/tap_regulariser.h"
 #include "core/runtime/device.h"
 
 #include <ATen/ops/full.h>
@@ -195,6 +197,52 @@ void add_implicit_filter(c10::Device device) {
   }
 }
 
+/// 32,768 rows of float32, delivered in float32 and bf16.
+void add_layer_norm(c10::Device device) {
+  constexpr std::int64_t kRows = 32768;
+  for (const ops::LayerNormRow& row : ops::layer_norm_rows()) {
+    for (const std::int64_t channels : {256, 864}) {
+      for (const Types& types : {kTypes[1], kTypes[2]}) {
+        const at::TensorOptions options = at::TensorOptions().device(device).dtype(at::kFloat);
+        const auto leaves = [=] {
+          return std::vector<at::Tensor>{at::randn({kRows, channels}, options).requires_grad_(true),
+                                         at::randn({channels}, options).requires_grad_(true),
+                                         at::randn({channels}, options).requires_grad_(true)};
+        };
+        if (!row.takes(at::randn({1, channels}, options), types.signal)) continue;
+        const auto values = static_cast<double>(kRows * channels);
+        const double out = values * static_cast<double>(size_of(types.dtype));
+        add(fmt::format("layer_norm/{}/{}/D{}", row.name, name(types.dtype), channels), device,
+            4.0 * values + out, 8.0 * values + out, leaves,
+            [=, &row](const std::vector<at::Tensor>& x) {
+              return ops::layer_norm_with(row, x[0], x[1], x[2], 1e-5, types.signal);
+            });
+      }
+    }
+  }
+}
+
+/// The filters of LongConv's Path-X model: squash and dropout, and with smoothing.
+void add_tap_regulariser(c10::Device device) {
+  for (const ops::TapRegulariserRow& row : ops::tap_regulariser_rows()) {
+    for (const std::int64_t window : {1, 7}) {
+      const ops::TapRegulariser how = {window, 0.001, 0.3};
+      const auto leaves = [=] {
+        return std::vector<at::Tensor>{
+            at::randn({4, 256, 16384}, at::TensorOptions().device(device).dtype(at::kFloat))
+                .requires_grad_(true)};
+      };
+      const at::Tensor like = at::randn({1}, at::TensorOptions().device(device).dtype(at::kFloat));
+      if (!row.takes(like, how)) continue;
+      constexpr double kBytes = 4.0 * 4 * 256 * 16384;
+      add(fmt::format("tap_regulariser/{}/window{}", row.name, window), device, 2.0 * kBytes,
+          3.0 * kBytes, leaves, [=, &row](const std::vector<at::Tensor>& x) {
+            return ops::regularise_taps_with(row, x[0], how);
+          });
+    }
+  }
+}
+
 }  // namespace
 }  // namespace longconv::bench
 
@@ -207,6 +255,8 @@ int main(int argc, char** argv) {
   const c10::Device device = longconv::runtime::choose_device("auto");
   const longconv::Device kind = device.is_cuda() ? longconv::Device::cuda : longconv::Device::cpu;
   longconv::bench::add_implicit_filter(device);
+  longconv::bench::add_layer_norm(device);
+  longconv::bench::add_tap_regulariser(device);
   longconv::bench::add_long_conv(kind, device);
   longconv::bench::add_short_conv(kind, device);
   longconv::bench::add_short_conv_gate(kind, device);
