@@ -17,6 +17,7 @@
 #include <ATen/ops/mul.h>
 #include <ATen/ops/neg.h>
 #include <ATen/ops/sin.h>
+#include <ATen/record_function.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -238,6 +239,7 @@ class ImplicitFilterFunction : public torch::autograd::Function<ImplicitFilterFu
 };
 
 at::Tensor run(const ImplicitFilterRow& row, const ImplicitFilterInputs& in, std::int64_t length) {
+  RECORD_FUNCTION("longconv::implicit_filter", c10::ArrayRef<const c10::IValue>{});
   const NoAutocast no_autocast;
   const c10::DeviceGuard device(in.z.device());
   if (row.variant == nullptr) return torch_filter(in, length);

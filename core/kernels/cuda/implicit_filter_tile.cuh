@@ -74,7 +74,7 @@ __device__ inline float4 read_four(const float* p, long long count, bool whole) 
 
 __device__ inline void write_four(float* p, float4 v, long long count, bool whole) {
   if (whole && count >= 4) {
-    *reinterpret_cast<float4*>(p) = v;
+    __stcg(reinterpret_cast<float4*>(p), v);  // of an assignment the compiler makes four
     return;
   }
   if (count > 0) p[0] = v.x;
