@@ -2,11 +2,15 @@
 // backward. The device is the GPU if there is one. Times are Stopwatch's (CUDA events on a GPU).
 #define AT_PER_OPERATOR_HEADERS
 #include "bench/timing.h"
+#include "core/ops/implicit_filter.h"
+#include "core/ops/layer_norm.h"
 #include "core/ops/long_conv.h"
 #include "core/ops/short_conv.h"
 #include "core/ops/short_conv_gate.h"
+#include "core/ops/tap_regulariser.h"
 #include "core/runtime/device.h"
 
+#include <ATen/ops/full.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/randn.h>
 #include <benchmark/benchmark.h>
@@ -151,6 +155,94 @@ void add_short_conv_gate(Device kind, c10::Device device) {
   }
 }
 
+/// HyenaDNA's filter of 256 channels: 3 sines of 64 units over 5 features. Bytes are its own alone.
+void add_implicit_filter(c10::Device device) {
+  constexpr std::int64_t kFilterChannels = 256;
+  constexpr std::int64_t kWidth = 64;
+  const at::TensorOptions options = at::TensorOptions().device(device).dtype(at::kFloat);
+  const auto leaf = [=](at::IntArrayRef shape) {
+    return at::randn(shape, options).mul_(0.1).requires_grad_(true);
+  };
+  for (const ops::ImplicitFilterRow& row : ops::implicit_filter_rows()) {
+    for (const std::int64_t length : {2048, 32768, 1 << 20}) {
+      if (length > 32768 && (row.variant == nullptr || device.is_cpu())) continue;  // many GB
+      const ops::PositionalFeatures features = ops::positional_features(length, 5, options);
+      const auto inputs = [=](const std::vector<at::Tensor>& x) {
+        ops::ImplicitFilterInputs in;
+        in.z = features.z;
+        in.t = features.t;
+        in.freq = x[0];
+        in.weights = {x[1], x[2], x[3], x[4]};
+        in.biases = {x[5], x[6], x[7]};
+        in.deltas = ops::modulation_deltas(kFilterChannels, 0.3, 1.5, 1e-2, options);
+        return in;
+      };
+      const auto leaves = [=] {
+        return std::vector<at::Tensor>{at::full({kWidth}, 10.0, options).requires_grad_(true),
+                                       leaf({kWidth, 5}),
+                                       leaf({kWidth, kWidth}),
+                                       leaf({kWidth, kWidth}),
+                                       leaf({kFilterChannels, kWidth}),
+                                       leaf({kWidth}),
+                                       leaf({kWidth}),
+                                       leaf({kWidth})};
+      };
+      if (!row.takes(inputs(leaves()))) continue;
+      const double bytes = static_cast<double>(kFilterChannels * length * 4);
+      add(fmt::format("implicit_filter/{}/L{}", row.name, length), device, bytes, bytes, leaves,
+          [=, &row](const std::vector<at::Tensor>& x) {
+            return ops::implicit_filter_with(row, inputs(x), length).t();
+          });
+    }
+  }
+}
+
+/// 32,768 rows of float32, delivered in float32 and bf16.
+void add_layer_norm(c10::Device device) {
+  constexpr std::int64_t kRows = 32768;
+  for (const ops::LayerNormRow& row : ops::layer_norm_rows()) {
+    for (const std::int64_t channels : {256, 864}) {
+      for (const Types& types : {kTypes[1], kTypes[2]}) {
+        const at::TensorOptions options = at::TensorOptions().device(device).dtype(at::kFloat);
+        const auto leaves = [=] {
+          return std::vector<at::Tensor>{at::randn({kRows, channels}, options).requires_grad_(true),
+                                         at::randn({channels}, options).requires_grad_(true),
+                                         at::randn({channels}, options).requires_grad_(true)};
+        };
+        if (!row.takes(at::randn({1, channels}, options), types.signal)) continue;
+        const auto values = static_cast<double>(kRows * channels);
+        const double out = values * static_cast<double>(size_of(types.dtype));
+        add(fmt::format("layer_norm/{}/{}/D{}", row.name, name(types.dtype), channels), device,
+            4.0 * values + out, 8.0 * values + out, leaves,
+            [=, &row](const std::vector<at::Tensor>& x) {
+              return ops::layer_norm_with(row, x[0], x[1], x[2], 1e-5, types.signal);
+            });
+      }
+    }
+  }
+}
+
+/// The filters of LongConv's Path-X model: squash and dropout, and with smoothing.
+void add_tap_regulariser(c10::Device device) {
+  for (const ops::TapRegulariserRow& row : ops::tap_regulariser_rows()) {
+    for (const std::int64_t window : {1, 7}) {
+      const ops::TapRegulariser how = {window, 0.001, 0.3};
+      const auto leaves = [=] {
+        return std::vector<at::Tensor>{
+            at::randn({4, 256, 16384}, at::TensorOptions().device(device).dtype(at::kFloat))
+                .requires_grad_(true)};
+      };
+      const at::Tensor like = at::randn({1}, at::TensorOptions().device(device).dtype(at::kFloat));
+      if (!row.takes(like, how)) continue;
+      constexpr double kBytes = 4.0 * 4 * 256 * 16384;
+      add(fmt::format("tap_regulariser/{}/window{}", row.name, window), device, 2.0 * kBytes,
+          3.0 * kBytes, leaves, [=, &row](const std::vector<at::Tensor>& x) {
+            return ops::regularise_taps_with(row, x[0], how);
+          });
+    }
+  }
+}
+
 }  // namespace
 }  // namespace longconv::bench
 
@@ -162,6 +254,9 @@ int main(int argc, char** argv) {
   }
   const c10::Device device = longconv::runtime::choose_device("auto");
   const longconv::Device kind = device.is_cuda() ? longconv::Device::cuda : longconv::Device::cpu;
+  longconv::bench::add_implicit_filter(device);
+  longconv::bench::add_layer_norm(device);
+  longconv::bench::add_tap_regulariser(device);
   longconv::bench::add_long_conv(kind, device);
   longconv::bench::add_short_conv(kind, device);
   longconv::bench::add_short_conv_gate(kind, device);

@@ -8,13 +8,19 @@
 //
 // Features are made for Lmax positions; a shorter input uses their prefix, so a filter depends on
 // Lmax. The parameters live in models/layers; here are the functions.
+//
+// implicit_filter() asks the table of core/kernels/implicit_filter.h first, whose rows keep no
+// layer's output; its own last row `torch_mlp` takes the rest.
 #pragma once
+
+#include "core/kernels/implicit_filter.h"
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/TensorOptions.h>
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace longconv::ops {
@@ -46,7 +52,25 @@ struct ImplicitFilterInputs {
 };
 
 /// h (length, channels), the filter's first `length` steps, in the parameters' dtype whatever
-/// autocast says. Differentiable in every tensor. Throws ShapeError.
+/// autocast says; h.t() may be what is contiguous. Differentiable (twice) in every tensor. Throws
+/// ShapeError.
 at::Tensor implicit_filter(const ImplicitFilterInputs& inputs, std::int64_t length);
+
+/// One way to run it: a variant of the kernels' table, or (last, `variant` is nullptr) LibTorch's
+/// operators, which keep every layer's output for backward.
+struct ImplicitFilterRow {
+  const char* name;
+  const kernels::ImplicitFilterVariant* variant;
+  /// A variant: float32 on its device, sizes within its limits, neither normalised nor with
+  /// gradients of t or the deltas.
+  [[nodiscard]] bool takes(const ImplicitFilterInputs& inputs) const;
+};
+
+/// The rows implicit_filter() chooses from, best first. Tests and benchmarks walk them.
+std::span<const ImplicitFilterRow> implicit_filter_rows();
+
+/// implicit_filter() through the given row; throws UnsupportedError if it does not take the inputs.
+at::Tensor implicit_filter_with(const ImplicitFilterRow& row, const ImplicitFilterInputs& inputs,
+                                std::int64_t length);
 
 }  // namespace longconv::ops

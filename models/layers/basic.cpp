@@ -1,5 +1,6 @@
 #include "models/layers/basic.h"
 
+#include "core/ops/layer_norm.h"
 #include "core/ops/short_conv.h"
 
 #include <ATen/autocast_mode.h>
@@ -7,7 +8,6 @@
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/gelu.h>
-#include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
@@ -48,10 +48,7 @@ LayerNorm::LayerNorm(std::int64_t channels, double eps, const at::TensorOptions&
 
 at::Tensor LayerNorm::forward(const at::Tensor& x) const {
   const at::Tensor wide = x.to(weight.scalar_type());
-  const at::ScalarType delivered = product_dtype(wide);
-  // Autocast would do the same on a GPU but leaves its float32 result to be cast by every reader.
-  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
-  return at::layer_norm(wide, weight.sizes(), weight, bias, eps_).to(delivered);
+  return ops::layer_norm(wide, weight, bias, eps_, product_dtype(wide));
 }
 
 Embedding::Embedding(std::int64_t rows, std::int64_t channels, const at::TensorOptions& options,

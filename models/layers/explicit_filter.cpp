@@ -1,9 +1,8 @@
 #include "models/layers/explicit_filter.h"
 
-#include "models/layers/basic.h"
+#include "core/ops/tap_regulariser.h"
 
 #include <ATen/ops/arange.h>
-#include <ATen/ops/avg_pool1d.h>
 #include <ATen/ops/complex.h>
 #include <ATen/ops/conv1d.h>
 #include <ATen/ops/fft_irfft.h>
@@ -12,7 +11,6 @@
 #include <ATen/ops/pad.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/real.h>
-#include <ATen/ops/softshrink.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -51,11 +49,6 @@ at::Tensor double_exp_envelope(std::int64_t channels, std::int64_t taps,
   return (-rate.unsqueeze(1) * share).exp().to(options);
 }
 
-at::Tensor smooth_time(const at::Tensor& k, std::int64_t window) {
-  return at::avg_pool1d(k, {window}, {1}, {window / 2}, /*ceil_mode=*/false,
-                        /*count_include_pad=*/true);
-}
-
 at::Tensor smooth_frequency(const at::Tensor& k, std::int64_t window) {
   const at::Tensor place = at::arange(window, k.options().requires_grad(false)) - window / 2;
   const at::Tensor weights = (-0.5 * place.square()).exp();
@@ -91,11 +84,10 @@ ExplicitFilter::ExplicitFilter(const FilterConfig& config, std::int64_t count,
 }
 
 at::Tensor ExplicitFilter::regularised() const {
-  at::Tensor k = kernel;
-  if (smooth_ > 1) k = smooth_time(k, smooth_);
-  if (smooth_freq_ > 0) k = smooth_frequency(k, smooth_freq_);
-  if (squash_ > 0.0) k = at::softshrink(k, squash_);
-  return drop(k, dropout_, is_training());
+  const bool over_frequencies = smooth_freq_ > 0;
+  return ops::regularise_taps(
+      over_frequencies ? smooth_frequency(kernel, smooth_freq_) : kernel,
+      {std::max<std::int64_t>(1, smooth_), squash_, is_training() ? dropout_ : 0.0});
 }
 
 FilterPair ExplicitFilter::filters(std::int64_t length) const {

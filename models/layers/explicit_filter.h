@@ -1,13 +1,13 @@
 // The filters of LongConv (arXiv:2302.06646; models.md 4.1): a parameter a tap, regularised anew in
 // each pass, in this order:
 //
-//   smooth        k <- mean over an odd window of time, zeros outside counted; or the same filter
-//   in
-//                 frequency: spectrum correlated with exp(-(i - w/2)^2 / 2), not normalised
+//   smooth        k <- mean over an odd window of time, zeros outside counted; or over frequency:
+//                 the spectrum correlated with exp(-(i - w/2)^2 / 2), not normalised
 //   squash        k <- sign(k) max(|k| - lambda, 0)
 //   dropout       taps set to 0 with probability p, the others / (1 - p); only in training
 //
-// Squash has no gradient where |k| <= lambda and filters decay by no weight decay, so a tap that
+// core/ops/tap_regulariser.h does all of it but the smoothing over frequencies in one pass. Squash
+// has no gradient where |k| <= lambda and filters decay by no weight decay, so a tap that
 // starts there never moves (unless smoothing mixes it with a live one). Names: kernel.
 #pragma once
 
@@ -54,9 +54,7 @@ class ExplicitFilter : public torch::nn::Module {
 /// exp(-(j / taps) floor(channels / 2)^(i / channels)) for channel i and tap j, (channels, taps).
 at::Tensor double_exp_envelope(std::int64_t channels, std::int64_t taps,
                                const at::TensorOptions& options);
-/// The moving average of models.md 4.1 over the last dimension of k (C, H, L).
-at::Tensor smooth_time(const at::Tensor& k, std::int64_t window);
-/// Its counterpart over frequencies.
+/// Smoothing over frequencies (models.md 4.1) along the last dimension of k (C, H, L).
 at::Tensor smooth_frequency(const at::Tensor& k, std::int64_t window);
 
 }  // namespace longconv::models

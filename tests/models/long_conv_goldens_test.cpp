@@ -1,6 +1,7 @@
 // The published numbers of LongConv (models.md 8.5) and of its heads (8.6), through the layers and
 // the family as they train.
 
+#include "core/ops/tap_regulariser.h"
 #include "models/heads/sequence_decoder.h"
 #include "models/layers/h3_conv.h"
 #include "models/layers/long_conv_layer.h"
@@ -149,7 +150,7 @@ TEST_P(LongConvGoldens, Regularisation) {
                             "-.0096602640943",
                             "-.00853769418744",
                             ".00648299327496"}));
-  EXPECT_TRUE(agrees("G8: smooth, window 3", models::smooth_time(k, 3),
+  EXPECT_TRUE(agrees("G8: smooth, window 3", ops::regularise_taps(k, {.window = 3}),
                      Golden{{".0121425269747", ".0187139881669", ".0188249671325"},
                             "-.0110826499158",
                             "-.00617743223698",
