@@ -6,8 +6,9 @@
 //   end      an empty member of 28 bytes
 //   .gzi     u64 count, then of each member but the first: u64 offset in the file, u64 in the text
 //
-// Read by our own few lines over ISA-L, which inflates bases nearly twice as fast as libdeflate, and
-// not by htslib, whose handles serve one thread at a time and which trusts the numbers of a .gzi.
+// Read by our own few lines over ISA-L, which inflates bases nearly twice as fast as libdeflate,
+// and not by htslib, whose handles serve one thread at a time and which trusts the numbers of a
+// .gzi.
 #pragma once
 
 #include "core/files/mapped_file.h"
