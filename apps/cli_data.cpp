@@ -80,7 +80,8 @@ nucleotide_transformer, dna_fasta:
   app->add_option("--part", options->part,
                   "I/N: do the I-th of N parts of the work; the last to finish makes the corpus")
       ->type_name("I/N");
-  app->add_option("--threads", text.threads, "Threads that encode; 0 = one a core")
+  app->add_option("--threads", text.threads,
+                  "Threads that encode, beside one that reads and one that writes; 0 = one a core")
       ->type_name("N")
       ->check(CLI::NonNegativeNumber);
   add_json(app, options->json);

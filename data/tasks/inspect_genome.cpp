@@ -56,11 +56,11 @@ class BaseCounts {
     ordered_json out;
     std::int64_t soft = 0;
     std::int64_t named = 0;
-    for (char lower = 'a'; lower <= 'z'; ++lower) soft += counts_[static_cast<std::size_t>(lower)];
+    for (unsigned char lower = 'a'; lower <= 'z'; ++lower) soft += counts_[lower];
     std::map<char, std::int64_t> letters;
     for (const char letter : {'A', 'C', 'G', 'T', 'N'}) {
-      letters[letter] = counts_[static_cast<std::size_t>(letter)] +
-                        counts_[static_cast<std::size_t>(letter | 0x20)];
+      const auto upper = static_cast<unsigned char>(letter);
+      letters[letter] = counts_[upper] + counts_[upper | 0x20U];
       named += letters[letter];
       out["share_of_bases"][std::string(1, letter)] = share(letters[letter]);
     }

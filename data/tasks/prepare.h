@@ -38,7 +38,9 @@ struct PrepareOptions {
   /// all other work is done, so it had better not be long.
   std::int64_t shard_tokens = std::int64_t{1} << 26;
   std::int64_t unit_bytes = std::int64_t{64} << 20;  ///< smaller sources share a unit
-  std::int64_t threads = 0;  ///< 0 = one a processor. Never changes the result
+  /// That encode, beside one that reads and one that writes; 0 = one a processor. Never changes the
+  /// result.
+  std::int64_t threads = 0;
 };
 
 struct PrepareResult {

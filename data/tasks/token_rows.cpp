@@ -52,7 +52,7 @@ class NpyMatrix {
     for (std::int64_t& value : out) {
       T narrow{};
       std::memcpy(&narrow, from, sizeof narrow);  // the header may leave the data unaligned
-      value = narrow;
+      value = narrow;  // NOLINT(bugprone-signed-char-misuse): int8 keeps its sign, as wider ids do
       from += sizeof narrow;
     }
   }
