@@ -103,6 +103,7 @@ run_sanitize() {
   local regimes='EveryRegime/*bf16_L33_*:EveryRegime/*bf16_L384_*:EveryRegime/*bf16_L513_*:EveryRegime/*bf16_L1999_*:EveryRegime/*bf16_L5000_*:EveryRegime/*bf16_L8192_*:EveryRegime/*bf16_L20001_*:EveryRegime/*float32_L1999_*:EveryRegime/*float32_L20001_*'
   for tool in memcheck racecheck synccheck initcheck; do
     local cases="EveryRow/LongConv.*cuda_*B2*L129_*:EveryRow/LongConv.*cuda_ring*B2*L1000_*:$regimes"
+    cases+=":EveryRow/ImplicitFilterRows.Are*cuda*L129:EveryRow/LayerNormRows.Are*cuda*R37_D260:EveryRow/TapRegulariserRows.Are*cuda*T1025_*"
     # It follows every allocation, which takes minutes with LibTorch's own kernels in between.
     if [[ $tool == initcheck ]]; then cases='EveryRow/LongConv.*cuda_*bf16*causal_B2*L129_*:EveryRegime/*bf16_L1999_causal:EveryRegime/*bf16_L8192_causal'; fi
     echo "== compute-sanitizer $tool"

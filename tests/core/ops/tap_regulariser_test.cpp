@@ -53,11 +53,22 @@ at::Tensor filter_of(const Case& c) {
       .requires_grad_(true);
 }
 
-/// Seeds the generator that rows draw from, so that two calls drop the same taps.
-void seed(std::uint64_t value) {
-  at::Generator generator = at::detail::getDefaultCPUGenerator();
-  generator.set_current_seed(value);
-}
+/// While alive, rows draw their seeds from a generator that starts at `value`: two calls drop the
+/// same taps. Other tests' random numbers stay what they were.
+class Seeded {
+ public:
+  explicit Seeded(std::uint64_t value)
+      : generator_(at::detail::getDefaultCPUGenerator()), before_(generator_.get_state()) {
+    generator_.set_current_seed(value);
+  }
+  ~Seeded() { generator_.set_state(before_); }
+  Seeded(const Seeded&) = delete;
+  Seeded& operator=(const Seeded&) = delete;
+
+ private:
+  at::Generator generator_;
+  at::Tensor before_;
+};
 
 class TapRegulariserRows : public OnDevice<::testing::TestWithParam<Case>> {};
 
@@ -70,12 +81,12 @@ TEST_P(TapRegulariserRows, AreTheFloat64Reference) {
   const at::Tensor k = filter_of(c);
   r.mask.assign(static_cast<std::size_t>(k.numel()), 1.0);
   if (c.how.dropout > 0.0) {
-    seed(5);
+    const Seeded seeded(5);
     const TapRegulariser only = {1, 0.0, c.how.dropout};
     const at::Tensor ones = to_tensor(std::vector<double>(r.mask.size(), 1.0), k.sizes(), c.dtype);
     r.mask = to_values(regularise_taps_with(*c.row, ones, only));
-    seed(5);
   }
+  const Seeded seeded(5);
   const at::Tensor y = regularise_taps_with(*c.row, k, c.how);
   const std::vector<double> want = reference::regularise_taps(r, to_values(k));
   // Values are below 1; a window's sum of at most `window` of them is divided by it.
@@ -97,7 +108,7 @@ TEST_P(TapRegulariserRows, RepeatThemselvesBitForBitFromASeed) {
   const Case& c = GetParam();
   const at::Tensor k = filter_of(c);
   const auto once = [&](std::uint64_t value) {
-    seed(value);
+    const Seeded seeded(value);
     const at::Tensor y = regularise_taps_with(*c.row, k, c.how);
     return std::vector<at::Tensor>{y.detach(), torch::autograd::grad({y.square().sum()}, {k})[0]};
   };
@@ -147,7 +158,7 @@ TEST_F(TapRegulariserOp, HasFirstAndSecondDerivatives) {
       const at::Tensor k = to_tensor(random_values(24, 8, Dtype::f64), {2, 12}, Dtype::f64);
       if (!row.takes(k, how) || (how.dropout > 0.0 && row.variant == nullptr)) continue;
       const testing::TensorFunction f = [&](const testing::Tensors& x) {
-        seed(3);
+        const Seeded seeded(3);
         return regularise_taps_with(row, x[0], how);
       };
       EXPECT_TRUE(testing::gradcheck(f, {k})) << row.name << " window " << how.window;
@@ -162,10 +173,12 @@ TEST_F(TapRegulariserOp, HasFirstAndSecondDerivatives) {
 TEST_F(TapRegulariserOp, EveryDeviceDropsTheSameTaps) {
   const at::Tensor k = at::ones({7, 129}, at::TensorOptions(at::kFloat));
   const TapRegulariser how = {1, 0.0, 0.25};
-  seed(11);
-  const at::Tensor here = regularise_taps(k.to(testing::torch_device()), how);
-  seed(11);
-  EXPECT_EQ(to_values(here), to_values(regularise_taps(k, how)));
+  const auto dropped = [&](const at::Tensor& on) {
+    const Seeded seeded(11);
+    return regularise_taps(on, how);
+  };
+  const at::Tensor here = dropped(k.to(testing::torch_device()));
+  EXPECT_EQ(to_values(here), to_values(dropped(k)));
   EXPECT_NEAR(here.eq(0.0).to(at::kFloat).mean().item<float>(), 0.25F, 0.06F);
 }
 
