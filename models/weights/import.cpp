@@ -149,6 +149,7 @@ void initialise(Chosen& chosen, const ModelConfig& config, ImportReport& report)
 
 std::vector<std::string> checksums_of(const std::vector<fs::path>& files) {
   std::vector<std::string> out;
+  out.reserve(files.size());
   for (const fs::path& file : files) {
     out.push_back(fmt::format("{}: sha256 {}", file.filename().string(),
                               files::hex(files::sha256_file(file))));

@@ -15,6 +15,7 @@
 #include <ctime>
 #include <filesystem>
 #include <map>
+#include <utility>
 
 namespace longconv::testing {
 namespace {
@@ -127,7 +128,7 @@ std::vector<Row> merged(std::vector<Row> fresh, const std::vector<Row>& before, 
   const auto of_name = [](std::vector<Row>& rows, const std::string& name) {
     return std::find_if(rows.begin(), rows.end(), [&](const Row& row) { return row[0] == name; });
   };
-  std::vector<Row> out = fresh;
+  std::vector<Row> out = std::move(fresh);
   for (const Row& old : before) {
     if (old.size() != size) continue;
     const auto row = of_name(out, old[0]);

@@ -44,6 +44,12 @@ TEST(ChooseDevice, SaysWhyThereIsNoSuchGpu) {
   }
 }
 
+TEST(DeviceName, IsTheDrivers) {
+  EXPECT_EQ(device_name(c10::Device(c10::kCPU)), "CPU");
+  if (!at::hasCUDA()) GTEST_SKIP() << "no CUDA device (or a build without CUDA)";
+  EXPECT_THAT(device_name(c10::Device(c10::kCUDA)), HasSubstr("NVIDIA"));
+}
+
 TEST(Seeds, MakeTheSameNumbers) {
   seed_everything(7);
   const at::Tensor first = at::rand({8});
