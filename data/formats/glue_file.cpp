@@ -112,12 +112,13 @@ std::size_t wanted_fields(const Columns& columns) {
   return wanted;
 }
 
+/// Shards keep it in 32 bits.
 std::int64_t parse_index(std::string_view field, const std::string& where) {
-  std::int64_t index = -1;
+  std::int32_t index = -1;
   const char* stop = field.data() + field.size();
   const auto [end, problem] = std::from_chars(field.data(), stop, index);
   LONGCONV_CHECK(problem == std::errc{} && end == stop && index >= 0, DataError,
-                 "{}: index \"{:.40}\", expected a whole number", where, field);
+                 "{}: index \"{:.40}\", expected a whole number below 2^31", where, field);
   return index;
 }
 
@@ -200,6 +201,17 @@ std::int64_t parse_glue(std::string_view text, const std::string& path, const Gl
   }
   LONGCONV_CHECK(rows > 0, DataError, "{}: no rows", path);
   return left_out;
+}
+
+GluePairs parse_glue_pairs(std::string_view text, const std::string& path) {
+  GluePairs pairs;
+  for_each_text_line(text, path, [&](std::string_view line, const std::string& where) {
+    const auto fields = split_fields(line, '\t');
+    LONGCONV_CHECK(fields.size() == 2, DataError, "{}: {} fields between tabs, expected two ids",
+                   where, fields.size());
+    pairs.emplace(fields[0], fields[1]);
+  });
+  return pairs;
 }
 
 }  // namespace longconv::data

@@ -9,9 +9,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace longconv::data {
 
@@ -59,5 +61,10 @@ struct GlueRow {
 /// lacks a field, an unknown label, a score outside 0 to 5, bytes that are not UTF-8, no rows.
 std::int64_t parse_glue(std::string_view text, const std::string& path, const GlueTask& task,
                         std::string_view part, const std::function<void(const GlueRow&)>& handle);
+
+/// Pairs of sentences by their ids, as Microsoft's dev_ids.tsv lists those of MRPC that validate:
+/// lines of two ids between a tab. Throws DataError with `path` and line for other lines.
+using GluePairs = std::set<std::pair<std::string, std::string>>;
+GluePairs parse_glue_pairs(std::string_view text, const std::string& path);
 
 }  // namespace longconv::data

@@ -7,15 +7,14 @@
 #include "data/formats/fasta_records.h"
 #include "data/formats/genome.h"
 #include "data/formats/genome_files.h"
+#include "data/formats/genome_tables.h"
 #include "data/formats/idx_file.h"  // read_maybe_gzip
-#include "data/formats/text_fields.h"
 #include "data/tasks/dna_shard.h"
 #include "data/tasks/ordered_work.h"
 
 #include <algorithm>
 #include <array>
 #include <map>
-#include <set>
 
 namespace longconv::data {
 
@@ -98,34 +97,11 @@ void add_folder(DnaShard& shard, const fs::path& folder, int label, std::int64_t
 
 void add_intervals(DnaShard& shard, const fs::path& path, const Genome& genome, int label) {
   const std::string text = text_of(path);
-  std::set<std::string, std::less<>> ids;
-  bool header = true;
   std::string bases;
-  for_each_text_line(text, path.string(), [&](std::string_view line, const std::string& where) {
-    if (std::exchange(header, false)) {
-      LONGCONV_CHECK(line == "id,region,start,end,strand", DataError,
-                     "{}: columns \"{:.80}\", expected id,region,start,end,strand", where, line);
-      return;
-    }
-    const auto fields = split_fields(line, ',');
-    LONGCONV_CHECK(fields.size() == 5, DataError, "{}: {} fields between commas, expected 5", where,
-                   fields.size());
-    LONGCONV_CHECK(ids.emplace(fields[0]).second, DataError, "{}: id {:.40} a second time", where,
-                   fields[0]);
-    const std::int64_t sequence = genome.find_chromosome(std::string(fields[1]));
-    LONGCONV_CHECK(sequence >= 0, DataError, "{}: {} has no sequence \"{:.80}\"", where,
-                   genome.path(), fields[1]);
-    const std::int64_t start = whole_number(fields[2], where);
-    const std::int64_t end = whole_number(fields[3], where);
-    const std::int64_t length = genome.sequences()[static_cast<std::size_t>(sequence)].length;
-    LONGCONV_CHECK(start < end && end <= length, DataError,
-                   "{}: [{}, {}) of {}, which has {} bases in {}: another assembly?", where, start,
-                   end, fields[1], length, genome.path());
-    LONGCONV_CHECK(fields[4].empty() || fields[4] == "+" || fields[4] == "-", DataError,
-                   "{}: strand \"{:.20}\", expected + or - or nothing", where, fields[4]);
-    bases.resize(static_cast<std::size_t>(end - start));
-    genome.read(sequence, start, bases);
-    if (fields[4] == "-") reverse_complement(bases);
+  for_each_genome_interval(text, path.string(), genome, [&](const GenomeInterval& row) {
+    bases.resize(static_cast<std::size_t>(row.end - row.start));
+    genome.read(row.sequence, row.start, bases);
+    if (row.reverse) reverse_complement(bases);
     shard.add(bases, label);
   });
 }

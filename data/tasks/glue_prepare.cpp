@@ -3,7 +3,6 @@
 #include "core/base/log.h"
 #include "core/files/hash.h"
 #include "core/files/mapped_file.h"
-#include "data/formats/text_fields.h"
 #include "data/tasks/glue.h"
 #include "data/tokenizers/tokenizer.h"
 
@@ -11,7 +10,6 @@
 
 #include <array>
 #include <cmath>
-#include <set>
 #include <vector>
 
 namespace longconv::data {
@@ -126,15 +124,8 @@ class GlueWriter {
 
 /// Microsoft's files: the pairs that dev_ids.tsv lists validate, the rest of train trains.
 void add_microsoft(const fs::path& folder, const GlueTask& task, GlueWriter& writer) {
-  std::set<std::pair<std::string, std::string>> dev;
   const files::MappedFile ids(folder / kDevIds);
-  for_each_text_line(
-      view(ids), (folder / kDevIds).string(), [&](std::string_view line, const std::string& where) {
-        const auto fields = split_fields(line, '\t');
-        LONGCONV_CHECK(fields.size() == 2, DataError,
-                       "{}: {} fields between tabs, expected two ids", where, fields.size());
-        dev.emplace(fields[0], fields[1]);
-      });
+  const GluePairs dev = parse_glue_pairs(view(ids), (folder / kDevIds).string());
   const fs::path path = folder / kMicrosoftTrain;
   const files::MappedFile train(path);
   for (const std::string_view part : {"train", "validation"}) {

@@ -9,9 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -41,13 +39,6 @@ struct ListOpsConfig : config::Section {
 
 /// The symbols by their ids, which are those of ListOpsTokenizer.
 std::vector<std::string> listops_symbols();
-
-/// The value of an expression. Throws DataError beginning with `where`: what is no expression.
-int listops_value(std::span<const std::uint8_t> symbols, const std::string& where);
-
-/// One published line's "Source" (fully parenthesised, symbols between spaces) to symbols, without
-/// an end. Throws DataError beginning with `where` for an unknown symbol.
-std::vector<std::uint8_t> parse_listops(std::string_view source, const std::string& where);
 
 /// The file of `count` expressions, each with the end symbol.
 Generated write_listops(const ListOpsConfig& config, const std::filesystem::path& path,

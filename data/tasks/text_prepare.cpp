@@ -2,7 +2,7 @@
 #include "core/base/check.h"
 #include "core/files/atomic_file.h"
 #include "core/files/mapped_file.h"
-#include "data/formats/text_fields.h"
+#include "data/formats/text_table.h"
 #include "data/formats/utf8.h"
 #include "data/tasks/labelled.h"
 #include "data/tasks/sample_facts.h"
@@ -15,7 +15,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <span>
 #include <utility>
 
 namespace longconv::data {
@@ -24,13 +23,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// One or two texts, valid until the next is read, and their label.
-struct Labelled {
-  int label = 0;
-  std::vector<std::string_view> texts;
-};
-/// The next sample; false at the end.
-using Reader = std::function<bool(Labelled&)>;
+/// The next sample; false at the end. Its texts are valid until the next is read.
+using Reader = std::function<bool(LabelledTexts&)>;
 /// A part of the data set, which may be read more than once.
 struct Part {
   std::string name;
@@ -39,7 +33,7 @@ struct Part {
 
 /// All texts of a part, for training a vocabulary.
 TextSource texts_of(const Part& part) {
-  return [reader = part.open(), sample = Labelled{},
+  return [reader = part.open(), sample = LabelledTexts{},
           next = std::size_t{0}](std::string& text) mutable {
     if (next == sample.texts.size()) {
       next = 0;
@@ -76,7 +70,7 @@ Written write_texts(const TextConfig& config, SampleFacts facts, int texts, cons
   for (const Part& part : parts) {
     const std::int64_t first = done.samples;
     const Reader reader = part.open();
-    for (Labelled sample; reader(sample); ++done.samples) {
+    for (LabelledTexts sample; reader(sample); ++done.samples) {
       for (const std::string_view text : sample.texts) {
         std::vector<std::int32_t> ids = tokenizer->encode(text);
         ids.resize(std::min(ids.size(), end >= 0 ? longest - 1 : longest));
@@ -89,14 +83,6 @@ Written write_texts(const TextConfig& config, SampleFacts facts, int texts, cons
   }
   writer.finish(to_json(facts));
   return done;
-}
-
-int label_of(std::string_view field, const std::string& where) {
-  // AAN's labels are floats: "0.0", "1.0".
-  const std::string_view whole = field.substr(0, field.find(".0"));
-  LONGCONV_CHECK(whole == "0" || whole == "1", DataError, "{}: label \"{:.20}\", expected 0 or 1",
-                 where, field);
-  return whole == "1" ? 1 : 0;
 }
 
 /// <id>_<rating>.txt, sorted by id. Throws DataError for other names and an id that is there twice.
@@ -127,7 +113,7 @@ Reader read_reviews(const fs::path& folder) {
       files.emplace_back(std::move(path), label);
     }
   }
-  return [files, next = std::size_t{0}, text = std::string()](Labelled& sample) mutable {
+  return [files, next = std::size_t{0}, text = std::string()](LabelledTexts& sample) mutable {
     if (next == files.size()) return false;
     const auto& [path, label] = files[next++];
     text = files::read_text(path);
@@ -140,55 +126,12 @@ Reader read_reviews(const fs::path& folder) {
   };
 }
 
-/// Looks at a line's fields and where it stands.
-using LineCheck = std::function<void(std::span<const std::string_view>, const std::string&)>;
-
-/// A table of lines with `columns` fields, of which the first is a label and the last `texts` are
-/// texts. `check` sees each line before it is given.
-Reader read_table(const fs::path& path, std::size_t columns, std::size_t texts,
-                  const LineCheck& check = {}) {
+Reader read_table(const fs::path& path, TextTableLayout layout) {
   const auto file = std::make_shared<files::MappedFile>(path);
-  LONGCONV_CHECK(!file->bytes().empty(), DataError, "{}: empty", path.string());
   const std::string_view all(reinterpret_cast<const char*>(file->bytes().data()),
                              file->bytes().size());
-  return [file, lines = TextLines(all, path.string()), columns, texts,
-          check](Labelled& sample) mutable {
-    std::string_view line;
-    if (!lines.next(line)) return false;
-    const auto fields = split_fields(line, '\t');
-    LONGCONV_CHECK(fields.size() == columns, DataError, "{}: {} fields between tabs, expected {}",
-                   lines.where(), fields.size(), columns);
-    sample = {label_of(fields.front(), lines.where()), {}};
-    for (std::size_t i = columns - texts; i < columns; ++i) {
-      LONGCONV_CHECK(!fields[i].empty(), DataError, "{}: field {} is empty", lines.where(), i + 1);
-      sample.texts.push_back(fields[i]);
-    }
-    if (check) check(fields, lines.where());
-    return true;
-  };
-}
-
-/// Refuses what makes ids of AAN's lines (label, two ids, two texts) no ids: a pair that was there
-/// before, and an id that stood for another text.
-LineCheck unique_pairs() {
-  struct Seen {
-    std::string where;
-    std::uint64_t text = 0;  // hash
-  };
-  return [documents = std::map<std::string, Seen, std::less<>>(),
-          pairs = std::map<std::pair<std::string, std::string>, std::string>()](
-             std::span<const std::string_view> fields, const std::string& where) mutable {
-    constexpr std::string_view kNext = "allow_duplicates=true takes all";
-    for (const std::size_t i : {std::size_t{1}, std::size_t{2}}) {
-      const std::uint64_t text = std::hash<std::string_view>()(fields[i + 2]);
-      const auto [seen, fresh] = documents.try_emplace(std::string(fields[i]), Seen{where, text});
-      LONGCONV_CHECK(fresh || seen->second.text == text, DataError,
-                     "{}: the id {} stands for another text than at {}; {}", where, fields[i],
-                     seen->second.where, kNext);
-    }
-    const auto [seen, fresh] = pairs.emplace(std::pair(fields[1], fields[2]), where);
-    LONGCONV_CHECK(fresh, DataError, "{}: the pair {}, {} a second time, first at {}; {}", where,
-                   fields[1], fields[2], seen->second, kNext);
+  return [file, table = TextTable(all, path.string(), layout)](LabelledTexts& sample) mutable {
+    return table.next(sample);
   };
 }
 
@@ -205,7 +148,7 @@ Written prepare_imdb(const ImdbConfig& config, const fs::path& folder, const fs:
     const fs::path table = folder / (std::string(name) + ".tsv");
     std::error_code error;
     if (fs::exists(table, error)) {
-      parts.push_back({name, [table] { return read_table(table, 2, 1); }});
+      parts.push_back({name, [table] { return read_table(table, kImdbTable); }});
     } else {
       parts.push_back({name, [path = folder / name] { return read_reviews(path); }});
     }
@@ -224,7 +167,7 @@ Written prepare_aan(const AanConfig& config, const fs::path& folder, const fs::p
                                    std::pair("validation", "new_aan_pairs.eval.tsv"),
                                    std::pair("test", "new_aan_pairs.test.tsv")}) {
     parts.push_back({name, [path = folder / file, any = config.allow_duplicates()] {
-                       return read_table(path, 5, 2, any ? LineCheck() : unique_pairs());
+                       return read_table(path, any ? kAanTableWithDuplicates : kAanTable);
                      }});
   }
   return write_texts(config, std::move(facts), 2, out, parts);

@@ -118,6 +118,7 @@ TEST_F(GenomicBenchmark, IntervalsAreReadFromAGenome) {
   EXPECT_THAT(says("0,chr2,1,2,*\n"), HasSubstr("strand \"*\""));
   EXPECT_THAT(says("0,chr2,1,2\n"), HasSubstr("pos.csv:2: 4 fields"));
   EXPECT_THAT(says("0,chr2,1,2,\n0,chr2,1,2,\n"), HasSubstr("pos.csv:3: id 0 a second time"));
+  EXPECT_THAT(says(""), HasSubstr("pos.csv: no intervals in it"));
   put(root_ / "train/pos.csv", "region,id,start,end,strand\n");
   EXPECT_THAT(says_of([&] { prepare(); }), HasSubstr("pos.csv:1: columns"));
   config_.genome.set("");

@@ -235,6 +235,8 @@ TEST_F(Chromatin, EveryMistakeHasFileAndLine) {
   EXPECT_THAT(says("0,0,100,1101,1,0,0,0,0,0,0,0,0\n"), HasSubstr("[100, 1101): expected 1000"));
   EXPECT_THAT(says("0,0,401,1401,1,0,0,0,0,0,0,0,0\n"), HasSubstr("in a sequence of 1400"));
   EXPECT_THAT(says("0,7,0,1000,1,0,0,0,0,0,0,0,0\n"), HasSubstr("no chromosome for Chr_No 7"));
+  EXPECT_THAT(says("0,9223372036854775807,0,1000,1,0,0,0,0,0,0,0,0\n"),
+              HasSubstr("no chromosome for Chr_No 9223372036854775807"));
   EXPECT_THAT(says("0,0,0,1000,1,0,0,2,0,0,0,0,0\n"), HasSubstr("t.csv:2: y_4 is \"2\""));
   config.labels.set(919);
   EXPECT_THAT(says("0,0,0,1000,1,0,0,0,0,0,0,0,0\n"), HasSubstr("9 columns y_..., expected 919"));

@@ -157,6 +157,9 @@ TEST(GlueFile, SaysWhatIsWrongAndWhere) {
               HasSubstr("in.tsv:2: 3 fields between tabs, expected 4"));
   EXPECT_THAT(message("index\tsentence1\tsentence2\n-1\ta\tb\n", "rte", "test"),
               HasSubstr("in.tsv:2: index \"-1\""));
+  EXPECT_THAT(message("index\tsentence1\tsentence2\n4294967300\ta\tb\n", "rte", "test"),
+              HasSubstr("in.tsv:2: index \"4294967300\", expected a whole number below 2^31"))
+      << "a shard would keep it as 4";
   EXPECT_THAT(message("index\tsentence1\tsentence2\n7\ta\tb\n0\ta\tb\n7\ta\tb\n", "rte", "test"),
               HasSubstr("in.tsv:4: index 7 a second time"));
   EXPECT_THAT(message("gj04\tx\t\ttext\n", "cola", "train"), HasSubstr("label \"x\""));

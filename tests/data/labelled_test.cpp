@@ -226,6 +226,10 @@ TEST_F(Labelled, ImdbMistakesHaveAPlace) {
   std::filesystem::remove_all(folder_ / "test/pos");
   std::filesystem::remove(folder_ / "train/pos/notes.md");
   EXPECT_THAT(says(), HasSubstr("test/pos: no reviews"));
+  put(folder_ / "test.tsv", "1\tgood\n1.07\tgood\n");
+  EXPECT_THAT(says(), HasSubstr("test.tsv:2: label \"1.07\", expected 0 or 1"));
+  put(folder_ / "test.tsv", "\xEF\xBB\xBF");
+  EXPECT_THAT(says(), HasSubstr("test.tsv: empty"));
 }
 
 TEST_F(Labelled, AanIsPairsWithOrdinaryQuotes) {

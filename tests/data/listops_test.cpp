@@ -2,6 +2,7 @@
 
 #include "core/base/error.h"
 #include "data/tasks/samples.h"
+#include "data/tokenizers/listops_file.h"
 #include "tests/data/helpers.h"
 
 #include <gmock/gmock.h>
