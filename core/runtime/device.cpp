@@ -76,7 +76,8 @@ std::string device_name(c10::Device device) {
 #ifdef LONGCONV_WITH_CUDA
   if (device.is_cuda()) {
     cudaDeviceProp properties{};
-    const int index = device.has_index() ? device.index() : c10::cuda::current_device();
+    const auto index =
+        static_cast<int>(device.has_index() ? device.index() : c10::cuda::current_device());
     C10_CUDA_CHECK(cudaGetDeviceProperties(&properties, index));
     return properties.name;
   }

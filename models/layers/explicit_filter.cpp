@@ -43,7 +43,8 @@ at::Tensor correlate(const at::Tensor& x, const at::Tensor& weights) {
 at::Tensor double_exp_envelope(std::int64_t channels, std::int64_t taps,
                                const at::TensorOptions& options) {
   const auto wide = options.dtype(at::kDouble);
-  const at::Tensor rate = at::pow(at::Scalar(static_cast<double>(channels / 2)),
+  const std::int64_t fastest = channels / 2;
+  const at::Tensor rate = at::pow(at::Scalar(static_cast<double>(fastest)),
                                   at::arange(channels, wide) / static_cast<double>(channels));
   const at::Tensor share = at::arange(taps, wide) / static_cast<double>(taps);
   return (-rate.unsqueeze(1) * share).exp().to(options);

@@ -37,19 +37,19 @@ constexpr std::int64_t kLayers = 2;
 class NetworkCounter {
  public:
   NetworkCounter() : handle_(at::addGlobalCallback(at::RecordFunctionCallback(&count))) {
-    networks_ = 0;
+    networks_seen = 0;
   }
   ~NetworkCounter() { at::removeCallback(handle_); }
   NetworkCounter(const NetworkCounter&) = delete;
   NetworkCounter& operator=(const NetworkCounter&) = delete;
-  [[nodiscard]] static std::int64_t networks() { return networks_; }
+  [[nodiscard]] static std::int64_t networks() { return networks_seen; }
 
  private:
   static std::unique_ptr<at::ObserverContext> count(const at::RecordFunction& function) {
-    if (std::string(function.name()) == "longconv::implicit_filter") ++networks_;
+    if (std::string(function.name()) == "longconv::implicit_filter") ++networks_seen;
     return nullptr;
   }
-  inline static std::int64_t networks_ = 0;
+  inline static std::int64_t networks_seen = 0;
   at::CallbackHandle handle_;
 };
 

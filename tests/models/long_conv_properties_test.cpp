@@ -242,7 +242,7 @@ TEST(LongConvPadding, ChangesNothing) {
   for (const char* pool : {"mean", "last", "first", "sum"}) {
     SCOPED_TRACE(pool);
     const auto model =
-        small(kHead + "pool = \"" + pool + "\"\n" + kPlainFilter + "bidirectional = true\n");
+        small(fmt::format("{}pool = \"{}\"\n{}bidirectional = true\n", kHead, pool, kPlainFilter));
     const at::Tensor row = torch::randn({1, 6, 3}, kDouble);
     at::Tensor padded = torch::randn({2, 9, 3}, kDouble);
     padded[0].narrow(0, 0, 6).copy_(row[0]);

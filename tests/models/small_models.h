@@ -6,6 +6,7 @@
 #include "models/model.h"
 #include "tests/support/golden.h"
 
+#include <fmt/format.h>
 #include <torch/types.h>
 
 #include <string>
@@ -68,8 +69,10 @@ inline std::vector<std::string> operator_names() {
 inline std::vector<std::string> language_model_names(int layers) {
   std::vector<std::string> out = {"backbone.embeddings.word_embeddings.weight"};
   for (int i = 0; i < layers; ++i) {
-    const std::string layer = "backbone.layers." + std::to_string(i) + ".";
-    for (const std::string& name : operator_names()) out.push_back(layer + "mixer." + name);
+    const std::string layer = fmt::format("backbone.layers.{}.", i);
+    for (const std::string& name : operator_names()) {
+      out.push_back(fmt::format("{}mixer.{}", layer, name));
+    }
     for (const char* name : {"norm1.weight", "norm1.bias", "mlp.fc1.weight", "mlp.fc1.bias",
                              "mlp.fc2.weight", "mlp.fc2.bias", "norm2.weight", "norm2.bias"}) {
       out.push_back(layer + name);
