@@ -4,6 +4,7 @@
 #include "data/tasks/inspect_samples.h"
 #include "tests/data/helpers.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
@@ -246,7 +247,7 @@ TEST_F(GlueShard, MnliHasTwoOfEachAndWordsInSubmissions) {
       start + "\tlabel1\tgold_label\n0" + row + "\tneutral\tneutral\n");
   for (const char* name : {"dev_matched.tsv", "dev_mismatched.tsv"}) {
     put(folder_ / "glue/MNLI" / name,
-        start + "\tlabel1\tgold_label\n0" + row + "\tneutral\tneutral\n");
+        fmt::format("{}\tlabel1\tgold_label\n0{}\tneutral\tneutral\n", start, row));
   }
   put(folder_ / "glue/MNLI/test_mismatched.tsv", start + "\n0" + row + "\n1" + row + "\n");
   prepare("mnli");

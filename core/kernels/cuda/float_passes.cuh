@@ -22,6 +22,7 @@ void with_long_outer(int outer, const Call& call) {
       return call.template operator()<32>();
   }
 }
+
 /// The passes of float32 rows, and of every filter's gradient. Here the transform is 1024 times
 /// the rings' in size, and they are made smaller on their way in.
 struct FloatPasses {

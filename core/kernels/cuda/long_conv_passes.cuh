@@ -11,7 +11,7 @@
 
 namespace longconv::kernels::cuda::passes {
 
-/// Bytes of scratch that stay in an H100's L2 cache while they are read and written again.
+/// Bytes of scratch, meant to stay in the L2 cache (50 MB on an H100) from pass to pass.
 inline constexpr std::int64_t kCacheBytes = 40 << 20;
 
 /// How a call is cut into groups of rows: whole channels, or parts of one channel's batch.

@@ -20,7 +20,7 @@ __device__ inline void load_piece(const T* row, int t, int length, float (&x)[kC
     load_steps(row + t, 1, length - t, 0.0F, x);
   } else {
     Word word[kCount / 2] = {};
-    if (kAccess == Access::whole || t < length) {
+    if (t < length) {
       if constexpr (kCount == 8) {
         const uint4 v = __ldg(reinterpret_cast<const uint4*>(row + t));
 #pragma unroll
@@ -47,7 +47,7 @@ __device__ inline void store_piece(T* row, int t, int length, const float (&x)[k
       if (t + i < length) row[t + i] = from_float<T>(x[i]);
     }
   } else {
-    if (kAccess != Access::whole && t >= length) return;
+    if (t >= length) return;
     if constexpr (kCount == 8) {
       store_eight<T, Access::whole>(row, t, length, x);
     } else {

@@ -49,7 +49,7 @@ TEST(ConfigKeys, AreAllRead) {
   const TinyRuns runs;
   std::ofstream(runs.path() / "g.fa") << ">c\n" << std::string(400, 'A') << "\n";
   std::ofstream(runs.path() / "i.bed") << "c\t0\t300\ttrain\nc\t300\t400\tvalid\n";
-  std::vector<std::vector<std::string>> kPaths = {
+  std::vector<std::vector<std::string>> routes = {
       {"model.attention.layers=[1]", "model.attention.n_heads=2", "model.attention.rotary_dim=4",
        "model.order=3", "train.checkpoint_minutes=1.0", "model.filter.lr=1e-3",
        "model.filter.lr_positions=1e-4"},
@@ -69,7 +69,7 @@ TEST(ConfigKeys, AreAllRead) {
           << ">c\nACGTACGTACGTACGTACGT\n";
     }
   }
-  kPaths.push_back(
+  routes.push_back(
       {"data.task=species", "data.species.folder=" + (runs.path() / "genomes").string(),
        "data.species.validation=[\"b\"]", "data.species.test=[\"c\"]", "model.head.pool=last"});
   for (const char* part : {"train", "test"}) {
@@ -84,20 +84,20 @@ TEST(ConfigKeys, AreAllRead) {
       "data.prompts.shots=1", "data.prompts.max_length=4",
       "data.seq_len=20",      "model.soft_prompt=2",
       "model.vocab_size=12",  "model.l_max=22"};
-  kPaths.push_back(runs.images());
-  kPaths.back().emplace_back("model.filter.transform=butterfly");
-  kPaths.push_back(runs.series());
-  kPaths.push_back(prompts);
+  routes.push_back(runs.images());
+  routes.back().emplace_back("model.filter.transform=butterfly");
+  routes.push_back(runs.series());
+  routes.push_back(prompts);
   const std::string without_stage = files::read_text(runs.config());
-  const std::size_t staged = kPaths.size() - 3;  // whole samples know no stages
+  const std::size_t staged = routes.size() - 3;  // whole samples know no stages
   files::write_atomic(runs.config(), without_stage + "[[data.stage]]\nseq_len = 8\nsteps = 1\n");
   std::vector<std::unique_ptr<RunConfig>> configs;
   std::vector<const RunConfig*> views;
-  for (std::size_t i = 0; i < kPaths.size(); ++i) {
+  for (std::size_t i = 0; i < routes.size(); ++i) {
     if (i == staged) files::write_atomic(runs.config(), without_stage);
     auto config = std::make_unique<RunConfig>();
     config::load(*config, runs.config().string());
-    for (const std::string& text : kPaths[i]) config::apply_override(*config, text);
+    for (const std::string& text : routes[i]) config::apply_override(*config, text);
     config->run.dir.set(runs.run("run" + std::to_string(i)).string());
     config->schedule.max_steps.set(3);
     config->schedule.warmup_steps.set(1);
